@@ -1,0 +1,1 @@
+"""Clients (tenants), their users, and the API tokens that programs use."""

@@ -1,0 +1,105 @@
+"""Clients, users, membership and API tokens."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+
+from sendmill.ids import new_object_id
+
+
+class Client(models.Model):
+    """A tenant. Everything that users make belongs to exactly one client."""
+
+    object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
+    name = models.CharField(max_length=200)
+    created_on = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    """Users are known by their email address, which is kept in lower case."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A new user; without a password none can be used to log in."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who logs in. What they may see is said by their memberships."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    date_joined = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Role(models.TextChoices):
+    """What a member may do for a client."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+class Membership(models.Model):
+    """A user's place in a client."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.OWNER)
+    created_on = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "user"], name="one_membership_per_client")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.client}"
+
+
+class ApiToken(models.Model):
+    """An API token: 40 hex digits that are shown once; only their SHA-256 is stored.
+
+    A token has 160 random bits, so a plain hash can't be searched; the slow hashes are for passwords that people
+    choose. It is found by its first 8 digits and the digests are compared in constant time.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="tokens")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens", null=True)
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=8, db_index=True)
+    digest = models.CharField(max_length=64)
+    created_on = models.DateTimeField(auto_now_add=True)
+    last_used_on = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class ClientResource(models.Model):
+    """What every resource of the API has: its own object id, its client, and two times."""
+
+    object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    created_on = models.DateTimeField()
+    modified_on = models.DateTimeField()
+
+    class Meta:
+        abstract = True

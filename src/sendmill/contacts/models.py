@@ -1,0 +1,128 @@
+"""Contact groups, and the imports that fill them.
+
+A group points at one `ContactSet`, which holds its contacts. An import never writes into the set that readers see
+while it runs: it streams its rows into a staging set of its own, in short transactions, and only then does one of
+these, so that a crash at any moment leaves the old contacts or the new ones and workers can write all the while:
+
+- replace: one small transaction points the group at the staging set;
+- a small update or delete: one short transaction merges the staged rows into the group's set (unless a campaign
+  that is expanding has pinned the set);
+- a large one: a successor set is built in short transactions, and the group is pointed at it.
+
+A set that nobody points at any more is `retired` and purged later in short batches, after a grace period in which
+slow readers finish.
+"""
+
+from django.db import models
+
+from sendmill.accounts.models import Client, ClientResource
+from sendmill.ids import new_object_id
+
+
+class ContactSet(models.Model):
+    """A set of contacts. `pins` counts the campaigns that are reading it right now."""
+
+    created_on = models.DateTimeField(auto_now_add=True)
+    pins = models.PositiveIntegerField(default=0)
+    retired_on = models.DateTimeField(null=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"set {self.pk}"
+
+
+class ContactGroup(ClientResource):
+    """A client's group of contacts, known by its `tag`."""
+
+    tag = models.TextField()
+    contact_set = models.ForeignKey(ContactSet, on_delete=models.PROTECT, related_name="groups")
+
+    def __str__(self) -> str:
+        return self.tag
+
+
+class Contact(models.Model):
+    """One contact. `fields` is a JSON object text of every other column, header to value.
+
+    The foreign key is not a constraint in the database: sets are purged in batches by `contact_set_id`, and a
+    million look-ups of the same parent row are a quarter of an import's time.
+    """
+
+    contact_set = models.ForeignKey(
+        ContactSet, on_delete=models.DO_NOTHING, related_name="contacts", db_constraint=False, db_index=False
+    )
+    email_key = models.CharField(max_length=320)
+    email = models.CharField(max_length=320)
+    name = models.TextField()
+    fields = models.TextField(default="{}")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["contact_set", "email_key"], name="one_contact_per_address")
+        ]
+        indexes = [models.Index(fields=["contact_set", "id"], name="contacts_in_order")]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class ImportKind(models.TextChoices):
+    """What an import does with the rows of its file."""
+
+    REPLACE = "replace"
+    UPDATE = "update"
+    DELETE = "delete"
+    OPTOUT_ADD = "optout_add"
+    OPTOUT_DELETE = "optout_delete"
+
+
+class ImportState(models.TextChoices):
+    """receiving → applying → done; failed from either.
+
+    A process that dies while receiving leaves nothing but a staging set to purge: the import has failed. One that
+    dies while applying is finished by another: what it has begun is idempotent.
+    """
+
+    RECEIVING = "receiving"
+    APPLYING = "applying"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Import(models.Model):
+    """One bulk call: what it was to do, how far it is, and what it counted."""
+
+    object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20, choices=ImportKind.choices)
+    state = models.CharField(max_length=10, choices=ImportState.choices, default=ImportState.RECEIVING)
+    group = models.ForeignKey(ContactGroup, on_delete=models.SET_NULL, null=True, related_name="imports")
+    staging_set = models.ForeignKey(ContactSet, on_delete=models.SET_NULL, null=True, related_name="+")
+    successor_set = models.ForeignKey(ContactSet, on_delete=models.SET_NULL, null=True, related_name="+")
+    cursor = models.BigIntegerField(default=0)
+    accepted_rows = models.BigIntegerField(default=0)
+    rejected_rows = models.BigIntegerField(default=0)
+    duplicate_rows = models.BigIntegerField(default=0)
+    error = models.TextField(default="")
+    heartbeat_on = models.DateTimeField()
+    created_on = models.DateTimeField()
+    modified_on = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "heartbeat_on"], name="imports_to_recover")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}"
+
+
+class RejectedRow(models.Model):
+    """A row of an import's file that was skipped, and why. `line` counts from 1, `column_index` from 0."""
+
+    of_import = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejected")
+    line = models.BigIntegerField()
+    column_index = models.PositiveIntegerField()
+    column = models.TextField()
+    value = models.TextField()
+    reason = models.TextField()
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"

@@ -1,0 +1,48 @@
+"""Object ids: 12 bytes shown as 24 hex digits, in the form the API documents.
+
+A resource's id is the classic one: 4 bytes of time in seconds, 5 bytes that are this process's own, 3 bytes of
+a counter. The rows of a campaign's deliveries, of which there may be a billion, store no such id: theirs is
+computed from the integer that is their primary key (`numbered`), and read back from it (`number_of`).
+"""
+
+import itertools
+import os
+import re
+import secrets
+import time
+
+_PATTERN = re.compile(r"[0-9a-fA-F]{24}")
+_counter = itertools.count(secrets.randbelow(1 << 24))
+_process_bytes = {os.getpid(): secrets.token_hex(5)}
+
+KIND_DELIVERY = 0xD0
+KIND_QUEUE = 0xD1
+
+
+def new_object_id() -> str:
+    """A new id, unique across processes and machines: 24 lower-case hex digits.
+
+    The five random bytes belong to the process id that drew them, so that a forked child draws its own.
+    """
+    pid = os.getpid()
+    process = _process_bytes.get(pid)
+    if process is None:
+        process = _process_bytes.setdefault(pid, secrets.token_hex(5))
+    return f"{int(time.time()) & 0xFFFFFFFF:08x}{process}{next(_counter) & 0xFFFFFF:06x}"
+
+
+def parse_object_id(text: str) -> str | None:
+    """The id in lower case if `text` is one (24 hex digits), else None."""
+    return text.lower() if _PATTERN.fullmatch(text) else None
+
+
+def numbered(prefix: str, kind: int, number: int) -> str:
+    """The id of row `number` (0 to 2^56-1): 8 hex digits of `prefix`, 2 of `kind`, 14 of the number."""
+    return f"{prefix[:8]}{kind:02x}{number:014x}"
+
+
+def number_of(object_id: str, kind: int) -> int | None:
+    """The row number in an id made by `numbered` with this `kind`, or None if it is another sort of id."""
+    if parse_object_id(object_id) is None or int(object_id[8:10], 16) != kind:
+        return None
+    return int(object_id[10:], 16)

@@ -1,0 +1,251 @@
+"""Settings: the only reader of the environment, and Django's settings module.
+
+Everything that can be set is one row of `SETTINGS`; a test compares the table with docs/operating.md. A value that
+can't be used raises `SettingError`, which the command line prints as one line.
+"""
+
+import os
+import secrets
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sendmill.errors import SettingError
+
+
+class Setting(NamedTuple):
+    """One environment variable: its name, its default as text, how it is read, and what it is for."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+    help: str
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser().resolve()
+
+
+def _positive_integer(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 10**9:
+        raise ValueError("must be a number of seconds above 0")
+    return seconds
+
+
+def _list_of_seconds(value: str) -> tuple[float, ...]:
+    return tuple(_seconds(part.strip()) for part in value.split(","))
+
+
+def _in_doubt(value: str) -> str:
+    if value not in ("resend", "hold"):
+        raise ValueError("must be resend or hold")
+    return value
+
+
+def _log_level(value: str) -> str:
+    if value.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return value.lower()
+
+
+def _log_format(value: str) -> str:
+    if value not in ("auto", "json", "console"):
+        raise ValueError("must be auto, json or console")
+    return value
+
+
+def _bind(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("must be host:port, for example 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
+
+
+def _url(value: str) -> str:
+    parts = urllib.parse.urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise ValueError("must be an http:// or https:// address")
+    return value.rstrip("/")
+
+
+SETTINGS = (
+    Setting("SENDMILL_DATA", "./sendmill-data", _path,
+            "Folder for the SQLite file, uploads, journals, the outbox and the generated secret key."),
+    Setting("SENDMILL_DATABASE_URL", "", _text,
+            "`postgresql://user:password@host:port/name`. Empty: SQLite in the data folder."),
+    Setting("SENDMILL_SMTP_URL", "outbox:", _text,
+            "Where mail goes: `outbox:` (a Maildir in the data folder) or "
+            "`smtp://[user:pass@]host:port?tls=auto|none|starttls|implicit&connections=20&rate=100&verify=no`, "
+            "comma-separated for several relays."),
+    Setting("SENDMILL_BIND", "127.0.0.1:8080", _bind, "Address and port the web server listens on."),
+    Setting("SENDMILL_PUBLIC_URL", "", _url, "Base of links in mail. Empty: `http://` and the bind address."),
+    Setting("SENDMILL_SECRET_KEY", "", _text, "Key for signatures. Empty: generated into the data folder."),
+    Setting("SENDMILL_WORKERS", str(os.cpu_count() or 1), _positive_integer,
+            "Delivery processes. Default: the number of cores."),
+    Setting("SENDMILL_IN_DOUBT", "resend", _in_doubt,
+            "What happens to a message that was handed over but whose reply was lost: `resend` or `hold`."),
+    Setting("SENDMILL_RETRY_SECONDS", "60,300,900,3600,7200", _list_of_seconds,
+            "Delays after each 4xx, with jitter; the last one is repeated until the campaign expires."),
+    Setting("SENDMILL_EXPIRY_SECONDS", "172800", _seconds,
+            "How long after its start a campaign goes on retrying deferred recipients."),
+    Setting("SENDMILL_LEASE_SECONDS", "30", _seconds,
+            "After this time without a sign of life, a worker's chunk is given to another."),
+    Setting("SENDMILL_MAX_UPLOAD", "1073741824", _positive_integer, "Largest request in bytes."),
+    Setting("SENDMILL_LOG_LEVEL", "info", _log_level, "`debug`, `info`, `warning` or `error`."),
+    Setting("SENDMILL_LOG_FORMAT", "auto", _log_format,
+            "`json`, `console`, or `auto`: console on a terminal, else JSON lines."),
+)  # fmt: skip
+
+
+def _read(setting: Setting) -> Any:
+    given = os.environ.get(setting.name, "")
+    try:
+        return setting.read(given.strip() or setting.default)
+    except ValueError as error:
+        raise SettingError(setting.name, f"{given!r} can't be used: {error}.") from None
+
+
+_values = {setting.name: _read(setting) for setting in SETTINGS}
+
+SENDMILL_DATA: Path = _values["SENDMILL_DATA"]
+SENDMILL_SMTP_URL: str = _values["SENDMILL_SMTP_URL"]
+SENDMILL_BIND: tuple[str, int] = _values["SENDMILL_BIND"]
+SENDMILL_WORKERS: int = _values["SENDMILL_WORKERS"]
+SENDMILL_IN_DOUBT: str = _values["SENDMILL_IN_DOUBT"]
+SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
+SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
+SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
+SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
+SENDMILL_LOG_LEVEL: str = _values["SENDMILL_LOG_LEVEL"]
+SENDMILL_LOG_FORMAT: str = _values["SENDMILL_LOG_FORMAT"]
+
+_host, _port = SENDMILL_BIND
+_url_host = f"[{_host}]" if ":" in _host else _host
+SENDMILL_PUBLIC_URL: str = _values["SENDMILL_PUBLIC_URL"] or f"http://{_url_host}:{_port}"
+
+
+def _upload_folder() -> Path:
+    """The folder where uploads are spooled, made if need be: the first use of the data folder."""
+    folder = SENDMILL_DATA / "uploads"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError("SENDMILL_DATA", f"{SENDMILL_DATA} can't be used: {error.strerror}.") from None
+    return folder
+
+
+def _secret_key() -> str:
+    """The key from the environment, else the one in the data folder, made there when first asked for."""
+    if _values["SENDMILL_SECRET_KEY"]:
+        return str(_values["SENDMILL_SECRET_KEY"])
+    path = SENDMILL_DATA / "secret-key"
+    try:
+        # Written beside and linked into place, so that of several processes starting at once exactly one key wins.
+        draft = path.with_name(f"secret-key.{os.getpid()}.{secrets.token_hex(4)}")
+        if not path.exists():
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingError("SENDMILL_DATA", f"{SENDMILL_DATA} can't be used: {error.strerror}.") from None
+
+
+def _database() -> dict[str, Any]:
+    """Django's database entry for SENDMILL_DATABASE_URL."""
+    url = _values["SENDMILL_DATABASE_URL"]
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(SENDMILL_DATA / "sendmill.sqlite3"),
+            "OPTIONS": {
+                # IMMEDIATE: a transaction that means to write waits for its turn at the start, where the busy
+                # timeout holds, and never fails in its middle (SQLITE_BUSY_SNAPSHOT).
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
+            },
+            # Several processes share the file in tests too.
+            "TEST": {"NAME": str(SENDMILL_DATA / "test.sqlite3")},
+        }
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise SettingError("SENDMILL_DATABASE_URL", "the port is not a number from 0 to 65535.") from None
+    name = urllib.parse.unquote(parts.path.lstrip("/"))
+    if parts.scheme not in ("postgresql", "postgres") or not name:
+        raise SettingError("SENDMILL_DATABASE_URL", "must be postgresql://user:password@host:port/name.")
+    options: dict[str, Any] = dict(urllib.parse.parse_qsl(parts.query))
+    host = urllib.parse.unquote(options.pop("host", "") or parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": urllib.parse.unquote(parts.username or ""),
+        "PASSWORD": urllib.parse.unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(port or ""),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
+
+
+# Django -------------------------------------------------------------------------------------------------------------
+
+FILE_UPLOAD_TEMP_DIR = str(_upload_folder())
+SECRET_KEY = _secret_key()
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "axes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "sendmill.accounts",
+    "sendmill.optouts",
+    "sendmill.contacts",
+    "sendmill.senders",
+    "sendmill.content",
+    "sendmill.campaigns",
+    "sendmill.delivery",
+]
+ROOT_URLCONF = "sendmill.urls"
+WSGI_APPLICATION = "sendmill.wsgi.application"
+MIDDLEWARE: list[str] = []
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+LOGGING_CONFIG = None
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware answers in HTML; sendmill.api answers a lock-out itself
