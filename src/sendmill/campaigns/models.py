@@ -47,9 +47,6 @@ class Campaign(ClientResource):
     frozen_body = models.TextField(default="")
     frozen_sender = models.CharField(max_length=320, default="")
     contact_set = models.ForeignKey(ContactSet, on_delete=models.PROTECT, null=True, related_name="+")
-    expansion_cursor = models.BigIntegerField(default=0)
-    recipients = models.BigIntegerField(default=0)
-    last_claimed_ms = models.BigIntegerField(default=0)
 
     class Meta:
         indexes = [

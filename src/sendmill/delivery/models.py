@@ -45,6 +45,21 @@ class Chunk(models.Model):
         return f"chunk {self.pk} of campaign {self.campaign_id}"
 
 
+class Expansion(models.Model):
+    """How far a campaign's contacts have been turned into deliveries: all those up to contact id `cursor`.
+
+    A table of its own, so that expanding never waits for the workers, which hold the campaign's row FOR SHARE while
+    they mark recipients, nor they for it.
+    """
+
+    campaign = models.OneToOneField(Campaign, on_delete=models.CASCADE, primary_key=True, related_name="expansion")
+    cursor = models.BigIntegerField(default=0)
+    recipients = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"expansion of {self.campaign_id}"
+
+
 class Delivery(models.Model):
     """One recipient of one campaign. `fields` is the JSON text of the contact's other columns.
 
