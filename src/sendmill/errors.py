@@ -1,11 +1,12 @@
 """The product's errors. Nothing of HTTP is known here: `sendmill.api` and the command line translate them.
 
-    SendmillError
-    ├── SettingError        an environment variable can't be used
-    ├── InvalidField        a value that was given is wrong; names the field
-    ├── NotFound            no such thing for this client
-    ├── Conflict            the thing is in use, or in a state that doesn't allow this
-    └── LeaseLost           another worker has taken over what this one thought was its own
+SendmillError
+├── SettingError        an environment variable can't be used
+├── InvalidField        a value that was given is wrong; names the field
+├── InvalidFields       several are: a collection of the above
+├── NotFound            no such thing for this client
+├── Conflict            the thing is in use, or in a state that doesn't allow this
+└── LeaseLost           another worker has taken over what this one thought was its own
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,14 @@ class InvalidField(SendmillError):
     def below(self, *parents: str) -> "InvalidField":
         """The same error with its path under `parents`."""
         return InvalidField((*parents, *self.path), self.reason)
+
+
+class InvalidFields(SendmillError):
+    """Several given values are wrong. `errors` holds one `InvalidField` for each, at least one."""
+
+    def __init__(self, errors: Sequence[InvalidField]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(str(error) for error in self.errors))
 
 
 class NotFound(SendmillError):
