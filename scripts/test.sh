@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# All tests: tests/unit once, everything else on SQLite and then on PostgreSQL. A failing part does not keep the others
+# from running; the closing lines of each stand together at the end.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+EX_UNAVAILABLE=69 # of with_postgresql.py
+# Two processes: most of a test's time is waiting for the server under test.
+pytest=(.venv/bin/python -m pytest -q -n 2)
+[ ! -t 1 ] || pytest+=(--color=yes)
+both=(tests/database tests/end_to_end tests/faults)
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+summary=()
+status=0
+
+part() {
+  local name=$1 result
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" 2>&1 </dev/null | tee "$output"
+  result=${PIPESTATUS[0]}
+  if [ "$result" = $EX_UNAVAILABLE ] && [ "${SENDMILL_REQUIRE_ALL:-}" != 1 ]; then
+    summary+=("$name: NOT RUN. $(grep -m 1 '^with_postgresql: ' "$output")")
+    return
+  fi
+  [ "$result" = 0 ] || status=1
+  summary+=("$name: $(tail -n 1 "$output")")
+}
+
+unset SENDMILL_DATABASE_URL
+part "unit" "${pytest[@]}" tests/unit
+part "SQLite" "${pytest[@]}" "${both[@]}"
+part "PostgreSQL" .venv/bin/python scripts/with_postgresql.py -- "${pytest[@]}" "${both[@]}"
+
+printf '\n'
+printf '%s\n' "${summary[@]}"
+if [ $status = 0 ]; then echo "make test: passed in ${SECONDS} s"; else echo "make test: FAILED in ${SECONDS} s"; fi
+exit $status
