@@ -6,22 +6,39 @@ happens once.
 
 Order of locks, for the whole product (PostgreSQL; on SQLite a transaction has the database to itself):
 
-    campaign → sender → message → contact group → contact set
+    expansion → campaign → sender → message → contact group → contact set
 
-- `start` takes a campaign, then a group, then its set.
-- `creation` takes sender, message and group, and inserts a campaign nobody else can see yet.
-- A delete takes the sender, message or group (`ensure_unused`) and then only reads campaigns, without a lock:
-  nobody waits for a campaign while holding one of its parts.
+- `start` takes a campaign, then its group, then the group's set.
+- `finish_expansion` takes a campaign, then its set; the expansion that calls it is locked already.
+- `creation` takes sender, message and group, and inserts a campaign that nobody else can see yet.
+- A delete takes the sender, message or group (`ensure_unused`), and then only reads campaigns, without a lock: nobody
+  waits for a campaign while holding one of its parts.
 
 The campaign is locked FOR NO KEY UPDATE: it waits for the FOR SHARE of a worker that is marking recipients, and not
 for the FOR KEY SHARE of a foreign key from a new chunk.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sendmill.accounts.models import Client
-from sendmill.campaigns.models import Campaign
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from sendmill.accounts.models import Client, ClientResource
+from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.contacts.models import ContactGroup, ContactSet
+from sendmill.content.models import Message
+from sendmill.errors import Conflict, InvalidField, NotFound
+from sendmill.ids import parse_object_id
+from sendmill.senders.models import Sender
+
+log = structlog.get_logger()
+
+SETTABLE = (Status.ACTIVE, Status.PAUSED, Status.CANCELLED)
+UNFINISHED = (Status.ACTIVE, Status.PAUSED)
 
 
 class Part(StrEnum):
@@ -32,63 +49,160 @@ class Part(StrEnum):
     CONTACT_GROUP = "contact group"
 
 
+_PARTS: dict[Part, tuple[type[ClientResource], str]] = {
+    Part.SENDER: (Sender, "sender_object_id"),
+    Part.MESSAGE: (Message, "message_object_id"),
+    Part.CONTACT_GROUP: (ContactGroup, "contact_group_object_id"),
+}
+
+
+def retry_deadline(sending_from: datetime) -> datetime:
+    """Until when a campaign that begins to send at this moment retries its deferred recipients."""
+    return sending_from + timedelta(seconds=settings.SENDMILL_EXPIRY_SECONDS)
+
+
+@transaction.atomic
 def set_status(client: Client, object_id: str, status: str) -> None:
-    """Sets a campaign's status to `active`, `paused` or `cancelled`.
+    """Set a campaign's status to `active`, `paused` or `cancelled`.
 
     active ↔ paused freely; the same status again changes nothing; `cancelled` and `completed` are final. A campaign
     cancelled before its start is closed at once and has no results. A resumed one may retry deferred recipients for
-    the full time again.
+    the full time again: what passed while it was paused is not held against them.
 
     When this returns, no worker marks another recipient of a paused or cancelled campaign: a worker's marking
     transaction reads the status under a FOR SHARE lock of the row that is updated here.
 
     Raises NotFound (unknown, malformed or another client's id) and InvalidField("status").
     """
-    raise NotImplementedError
+    if status not in SETTABLE:
+        raise InvalidField("status", f'"{status}" is not a valid choice.')
+    campaign = (
+        Campaign.objects.select_for_update(no_key=True)
+        .filter(client=client, object_id=parse_object_id(object_id))
+        .only("status", "phase", "modified_on", "expires_at")
+        .first()
+    )
+    if campaign is None:
+        raise NotFound("There is no such campaign.")
+    if campaign.status == Status.COMPLETED:
+        raise InvalidField("status", "The campaign is completed.")
+    if campaign.status == status:
+        return
+    if campaign.status == Status.CANCELLED:
+        raise InvalidField("status", "The campaign is cancelled, which is final.")
+    now = timezone.now()
+    campaign.status = Status(status)
+    campaign.modified_on = now
+    if status == Status.CANCELLED and campaign.phase == Phase.WAITING:
+        campaign.phase = Phase.CLOSED
+    if status == Status.ACTIVE:
+        campaign.expires_at = max(campaign.expires_at, retry_deadline(now))
+    campaign.save(update_fields=["status", "modified_on", "phase", "expires_at"])
 
 
 def ensure_unused(client: Client, part: Part, object_id: str) -> None:
-    """Raises Conflict, naming a campaign, if an active or paused campaign of the client needs this part.
+    """Raise Conflict, naming a campaign, if an active or paused campaign of the client needs this part.
 
-    Call it in the transaction that deletes the part. It locks the part's row until then, so that no campaign can be
-    made with it in between.
+    Call it in the transaction that deletes the part. It locks the part's row until the end of that, so that no
+    campaign can be made with it in between.
 
     Raises NotFound if the client has no such part.
     """
-    raise NotImplementedError
+    model, column = _PARTS[part]
+    known_id = parse_object_id(object_id)
+    rows = model._default_manager.select_for_update().filter(client=client, object_id=known_id)
+    if not rows.values_list("pk", flat=True):
+        raise NotFound(f"There is no such {part}.")
+    needing = Campaign.objects.filter(client=client, status__in=UNFINISHED, **{column: known_id}).order_by("id").first()
+    if needing is not None:
+        raise Conflict(f'The campaign "{needing.name}" ({needing.object_id}) is not finished and needs this {part}.')
 
 
 def due_campaign_ids(now: datetime, limit: int) -> list[int]:
     """Primary keys of up to `limit` campaigns that should have started by `now`, those waiting longest first."""
-    raise NotImplementedError
+    due = Campaign.objects.filter(phase=Phase.WAITING, status=Status.ACTIVE, starts_at__lte=now)
+    return list(due.order_by("starts_at", "id").values_list("pk", flat=True)[:limit])
 
 
+@transaction.atomic
 def start(campaign_id: int, now: datetime) -> Campaign | None:
-    """Starts a due campaign; the campaign, or None if there is nothing for this caller to start.
+    """Start a due campaign; the campaign, or None if there is nothing for this caller to start.
 
-    Of any number of concurrent callers exactly one gets the campaign. In one transaction: freezes the message and the
-    sender's address into the campaign, pins the group's contact set, counts the retry time from now, and moves the
+    Of any number of concurrent callers exactly one gets the campaign. In one transaction: freeze the message and the
+    sender's address into the campaign, pin the group's contact set, count the retry time from now, and move the
     phase to expanding.
 
     A campaign whose sender, message or group is gone (deletes refuse that, so only by hand in the database) is
     cancelled and closed, and logged as an error.
     """
-    raise NotImplementedError
+    campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
+    if campaign is None or campaign.phase != Phase.WAITING or campaign.status != Status.ACTIVE:
+        return None
+    if campaign.starts_at > now:
+        return None
+    owned = {"client_id": campaign.client_id}
+    sender = Sender.objects.filter(**owned, object_id=campaign.sender_object_id).first()
+    message = Message.objects.filter(**owned, object_id=campaign.message_object_id).first()
+    # Locked, so that an import can't point the group at another set before this one is pinned.
+    groups = ContactGroup.objects.select_for_update(no_key=True)
+    group = groups.filter(**owned, object_id=campaign.contact_group_object_id).first()
+    if sender is None or message is None or group is None:
+        log.error(
+            "campaign.cannot_start",
+            campaign=campaign.object_id,
+            sender=sender is not None,
+            message=message is not None,
+            contact_group=group is not None,
+        )
+        campaign.status, campaign.phase, campaign.modified_on = Status.CANCELLED, Phase.CLOSED, now
+        campaign.save(update_fields=["status", "phase", "modified_on"])
+        return None
+    ContactSet.objects.filter(pk=group.contact_set_id).update(pins=F("pins") + 1)
+    campaign.contact_set_id = group.contact_set_id
+    campaign.frozen_sender = sender.email
+    campaign.frozen_subject = message.description
+    campaign.frozen_body = message.email_message
+    campaign.expires_at = retry_deadline(now)
+    campaign.phase = Phase.EXPANDING
+    campaign.save(
+        update_fields=["contact_set", "frozen_sender", "frozen_subject", "frozen_body", "expires_at", "phase"]
+    )
+    return campaign
 
 
+@transaction.atomic
 def finish_expansion(campaign_id: int) -> bool:
-    """Ends the expansion: unpins the contact set, and moves the phase to sending, whatever the status.
+    """End the expansion: unpin the contact set, and move the phase to sending, whatever the status.
 
-    True if this call did it, False if the campaign was not expanding (any more). The caller may hold the
-    campaign's lock already, and call this in the transaction that writes the last chunk.
+    True if this call did it, False if the campaign was not expanding (any more). To be called in the transaction that
+    finds no contact left.
     """
-    raise NotImplementedError
+    locked = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id)
+    campaign = locked.only("phase", "contact_set_id").first()
+    if campaign is None or campaign.phase != Phase.EXPANDING:
+        return False
+    assert campaign.contact_set_id is not None, "pinned by start"
+    ContactSet.objects.filter(pk=campaign.contact_set_id).update(pins=F("pins") - 1)
+    campaign.contact_set = None
+    campaign.phase = Phase.SENDING
+    campaign.save(update_fields=["contact_set", "phase"])
+    return True
 
 
+@transaction.atomic
 def close(campaign_id: int) -> bool:
-    """Closes a campaign of which no recipient is open: active or paused becomes completed, cancelled stays.
+    """Close a campaign of which no recipient is open: active or paused becomes completed, cancelled stays.
 
     True if this call did it, False if the campaign is not in phase sending. That no chunk is open is for the caller
     to know: in phase sending none is added, so it stays true once seen.
     """
-    raise NotImplementedError
+    locked = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id)
+    campaign = locked.only("status", "phase", "modified_on").first()
+    if campaign is None or campaign.phase != Phase.SENDING:
+        return False
+    if campaign.status in UNFINISHED:
+        campaign.status = Status.COMPLETED
+        campaign.modified_on = timezone.now()
+    campaign.phase = Phase.CLOSED
+    campaign.save(update_fields=["status", "modified_on", "phase"])
+    return True
