@@ -23,7 +23,7 @@ _MACHINE_PATH = re.compile(r"(?:^|[^A-Za-z0-9_.~-])/(?:" + "|".join(("wo" + "rk"
 
 
 def texts() -> list[tuple[str, str]]:
-    """Path and text of every file that is ours: not what tools and servers leave behind, nor vendored minified files."""
+    """Path and text of every file of ours: not what tools and servers leave behind, nor vendored minified files."""
     found = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [
@@ -35,7 +35,7 @@ def texts() -> list[tuple[str, str]]:
         ]
         for name in names:
             content = (Path(folder) / name).read_bytes()
-            if ".min." not in name and b"\0" not in content:
+            if name != ".git" and ".min." not in name and b"\0" not in content:
                 path = str((Path(folder) / name).relative_to(ROOT))
                 found.append((path, content.decode("utf-8", errors="replace")))
     return found
