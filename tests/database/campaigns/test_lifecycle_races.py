@@ -1,0 +1,205 @@
+"""Many nodes and users at once: a campaign starts once, a pause waits for workers, nobody deadlocks."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from sendmill.accounts.models import Client
+from sendmill.campaigns import lifecycle
+from sendmill.campaigns.lifecycle import Part
+from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.contacts.models import ContactGroup, ContactSet
+from sendmill.delivery.models import Chunk
+from sendmill.errors import Conflict, SendmillError
+from tests.database.campaigns.making import make_campaign, make_client, make_group, make_message, make_sender
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIMIT_SECONDS = 30.0
+ONLY_POSTGRESQL = pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite has one writer at a time: there are no row locks"
+)
+
+
+@pytest.fixture
+def client() -> Client:
+    return make_client()
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What the calls return or, of this product's errors, raise; they begin together, each on its own connection."""
+    ready = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            connection.ensure_connection()
+            ready.wait(LIMIT_SECONDS)
+            return call()
+        except SendmillError as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        futures = [pool.submit(run, call) for call in calls]
+        return [future.result(LIMIT_SECONDS) for future in futures]
+
+
+def test_of_many_nodes_one_starts_a_campaign_and_one_ends_it(client: Client) -> None:
+    campaign = make_campaign(client)
+    now = timezone.now()
+    started = at_once(*[lambda: lifecycle.start(campaign.pk, now)] * 6)
+    assert len([found for found in started if found is not None]) == 1
+    assert ContactSet.objects.get().pins == 1
+    assert at_once(*[lambda: lifecycle.finish_expansion(campaign.pk)] * 6).count(True) == 1
+    assert ContactSet.objects.get().pins == 0
+    assert at_once(*[lambda: lifecycle.close(campaign.pk)] * 6).count(True) == 1
+
+
+def test_a_cancel_and_a_start_at_once_leave_no_half_started_campaign(client: Client) -> None:
+    for _ in range(10):
+        campaign = make_campaign(client)
+        at_once(
+            lambda campaign=campaign: lifecycle.start(campaign.pk, timezone.now()),
+            lambda campaign=campaign: lifecycle.set_status(client, campaign.object_id, "cancelled"),
+        )
+        campaign.refresh_from_db()
+        assert campaign.status == Status.CANCELLED
+        if campaign.phase == Phase.CLOSED:
+            assert (campaign.frozen_subject, campaign.contact_set_id) == ("", None)
+        else:
+            assert campaign.phase == Phase.EXPANDING
+            assert campaign.frozen_subject
+            assert campaign.contact_set_id is not None
+
+
+def test_users_imports_and_nodes_at_once_do_not_deadlock(client: Client) -> None:
+    """The order of locks in lifecycle's docstring, from every side at once. A deadlock would be an error."""
+
+    def delete(part: Part, object_id: str) -> None:
+        with transaction.atomic():
+            lifecycle.ensure_unused(client, part, object_id)
+
+    def replace_contacts(group_id: int) -> None:
+        with transaction.atomic():
+            group = ContactGroup.objects.select_for_update(no_key=True).get(pk=group_id)
+            ContactSet.objects.filter(pk=group.contact_set_id).update(retired_on=timezone.now())
+            group.contact_set = ContactSet.objects.create()
+            group.save()
+
+    sender, message, group = make_sender(client), make_message(client), make_group(client)
+    parts = {
+        "sender_object_id": sender.object_id,
+        "message_object_id": message.object_id,
+        "contact_group_object_id": group.object_id,
+    }
+    for _ in range(10):
+        first, second = make_campaign(client, **parts), make_campaign(client, **parts)
+        outcomes = at_once(
+            lambda first=first: lifecycle.start(first.pk, timezone.now()),
+            lambda second=second: lifecycle.start(second.pk, timezone.now()),
+            lambda first=first: lifecycle.set_status(client, first.object_id, "paused"),
+            lambda: delete(Part.CONTACT_GROUP, group.object_id),
+            lambda: delete(Part.SENDER, sender.object_id),
+            lambda: replace_contacts(group.pk),
+        )
+        assert all(isinstance(outcome, Conflict) for outcome in outcomes[3:5])
+        for campaign in (first, second):
+            lifecycle.set_status(client, campaign.object_id, "active")
+            lifecycle.start(campaign.pk, timezone.now())
+        pinned = [lifecycle.finish_expansion(campaign.pk) for campaign in (first, second)]
+        assert pinned == [True, True]
+        assert not ContactSet.objects.exclude(pins=0).exists()
+
+
+def _hold(taken: threading.Event, let_go: threading.Event, sql: str, parameters: list[Any]) -> None:
+    """Runs `sql` in a transaction of its own, which stays open until `let_go`."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            taken.set()
+            assert let_go.wait(LIMIT_SECONDS)
+    finally:
+        connection.close()
+
+
+@ONLY_POSTGRESQL
+def test_a_pause_is_acknowledged_after_the_worker_that_is_marking_and_not_before(client: Client) -> None:
+    campaign = make_campaign(client, phase=Phase.SENDING)
+    taken, let_go, paused = threading.Event(), threading.Event(), threading.Event()
+
+    def pause() -> None:
+        try:
+            lifecycle.set_status(client, campaign.object_id, "paused")
+            paused.set()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        marking = "SELECT status FROM campaigns_campaign WHERE id = %s FOR SHARE"
+        worker = pool.submit(_hold, taken, let_go, marking, [campaign.pk])
+        assert taken.wait(LIMIT_SECONDS)
+        user = pool.submit(pause)
+        while not _someone_waits_for_a_lock():
+            assert not user.done()
+        assert not paused.is_set()
+        let_go.set()
+        worker.result(LIMIT_SECONDS)
+        user.result(LIMIT_SECONDS)
+    assert paused.is_set()
+
+
+@ONLY_POSTGRESQL
+def test_new_chunks_do_not_wait_for_whoever_changes_the_campaign(client: Client) -> None:
+    campaign = make_campaign(client, phase=Phase.EXPANDING)
+    taken, let_go = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        changing = "SELECT 1 FROM campaigns_campaign WHERE id = %s FOR NO KEY UPDATE"
+        holder = pool.submit(_hold, taken, let_go, changing, [campaign.pk])
+        assert taken.wait(LIMIT_SECONDS)
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
+                Chunk.objects.create(campaign=campaign, rows=1)
+        finally:
+            let_go.set()
+        holder.result(LIMIT_SECONDS)
+
+
+@ONLY_POSTGRESQL
+def test_a_start_pins_the_set_that_a_replace_in_progress_leaves(client: Client) -> None:
+    """Else it could pin a set that is retired already, and purged when the pin comes."""
+    campaign = make_campaign(client)
+    new_set = ContactSet.objects.create()
+    taken, let_go = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        replacing = "UPDATE contacts_contactgroup SET contact_set_id = %s"
+        replace = pool.submit(_hold, taken, let_go, replacing, [new_set.pk])
+        assert taken.wait(LIMIT_SECONDS)
+
+        def start() -> Campaign | None:
+            try:
+                return lifecycle.start(campaign.pk, timezone.now())
+            finally:
+                connection.close()
+
+        starting = pool.submit(start)
+        while not _someone_waits_for_a_lock():
+            assert not starting.done()
+        let_go.set()
+        replace.result(LIMIT_SECONDS)
+        started = starting.result(LIMIT_SECONDS)
+    assert started is not None
+    assert started.contact_set_id == new_set.pk
+    assert ContactSet.objects.get(pins=1).pk == new_set.pk
+
+
+def _someone_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
