@@ -34,19 +34,25 @@ def processes_of_session(session: int) -> list[Process]:
 
 
 def kill_session(session: int) -> None:
-    """SIGKILL to every process of the session, its leader first, so that nobody replaces the others."""
+    """SIGKILL to every process of the session, as a power cut would end it: nobody learns of another's death.
+
+    The leader is frozen meanwhile, so that it neither replaces the others nor, by dying first, has them warned.
+    """
+    _signal(session, signal.SIGSTOP)
+
+    def only_the_leader_lives() -> bool:
+        others = [process.pid for process in processes_of_session(session) if process.pid != session]
+        for pid in others:
+            _signal(pid, signal.SIGKILL)
+        return not others
+
+    wait_for(only_the_leader_lives, 10, lambda: f"the end of {processes_of_session(session)}")
+    _signal(session, signal.SIGKILL)
+    wait_for(lambda: not processes_of_session(session), 10, lambda: f"the end of {processes_of_session(session)}")
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
     try:
-        os.kill(session, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         pass
-
-    def is_empty() -> bool:
-        living = processes_of_session(session)
-        for process in living:
-            try:
-                os.kill(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        return not living
-
-    wait_for(is_empty, timeout=10, what=lambda: f"the end of {processes_of_session(session)}")

@@ -143,7 +143,7 @@ class Server:
 
     def workers(self) -> list[Process]:
         """Its delivery processes."""
-        return [process for process in self.processes() if " worker" in process.command]
+        return [process for process in self.processes() if " deliver " in process.command]
 
     def log(self) -> str:
         """The end of what it has printed since the test began."""
