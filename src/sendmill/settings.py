@@ -9,7 +9,7 @@ import secrets
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sendmill.errors import SettingError
 
@@ -126,7 +126,7 @@ SENDMILL_DATA: Path = _values["SENDMILL_DATA"]
 SENDMILL_SMTP_URL: str = _values["SENDMILL_SMTP_URL"]
 SENDMILL_BIND: tuple[str, int] = _values["SENDMILL_BIND"]
 SENDMILL_WORKERS: int = _values["SENDMILL_WORKERS"]
-SENDMILL_IN_DOUBT: str = _values["SENDMILL_IN_DOUBT"]
+SENDMILL_IN_DOUBT: Literal["resend", "hold"] = _values["SENDMILL_IN_DOUBT"]
 SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
 SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
@@ -179,6 +179,7 @@ def _database() -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(SENDMILL_DATA / "sendmill.sqlite3"),
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
                 # IMMEDIATE: a transaction that means to write waits for its turn at the start, where the busy
                 # timeout holds, and never fails in its middle (SQLITE_BUSY_SNAPSHOT).

@@ -1,0 +1,182 @@
+"""The command line: `sendmill …`.
+
+What a user got wrong is answered with one line and exit code 2; what the machine can't do with one line and 1.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import sendmill
+from sendmill.errors import SendmillError, SettingError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sendmill.settings")
+    try:
+        return _run(options)
+    except SettingError as error:
+        print(f"sendmill: {error}", file=sys.stderr)
+        return 2
+    except SendmillError as error:
+        print(f"sendmill: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    import django
+    from django.conf import settings
+    from django.db import Error as DatabaseError
+
+    from sendmill import logs
+
+    # Settings are read here and not while a command runs: a wrong one is reported before anything has begun.
+    logs.configure(settings.SENDMILL_LOG_LEVEL, settings.SENDMILL_LOG_FORMAT)
+    django.setup()
+    command: Command = options.command
+    try:
+        return command(options)
+    except DatabaseError as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SendmillError(f"The database can't be used: {first_line}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sendmill",
+        description="A self-hosted email campaign server. Settings come from the environment: docs/operating.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"sendmill {sendmill.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    _add(commands, "run", _run_everything, "web, scheduler and workers in one go")
+    web = _add(commands, "web", _web, "the HTTP server alone")
+    web.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    worker = _add(commands, "worker", _worker, "scheduler and delivery processes, without the web")
+    worker.add_argument("--processes", type=_at_least_one, metavar="N", help="default: SENDMILL_WORKERS")
+    _add(commands, "migrate", _migrate, "bring the database's schema up to date")
+    _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    demo = _add(commands, "demo", _demo, "play a sample campaign through the public API")
+    demo.add_argument("--once", action="store_true", help="end after the campaign instead of leaving the server up")
+
+    client = commands.add_parser("client", help="clients (tenants)").add_subparsers(required=True, metavar="ACTION")
+    add_client = _add(client, "add", _add_client, "add a client with its first user and an API token")
+    add_client.add_argument("name", help="the client's name")
+    add_client.add_argument("--email", required=True, help="the first user's address, with which they log in")
+    add_client.add_argument("--password", help="the first user's password; without one they can't log in yet")
+    add_client.add_argument("--json", action="store_true", help="print JSON")
+    token = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="ACTION")
+    add_token = _add(token, "add", _add_token, "issue an API token, shown this once")
+    add_token.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
+    add_token.add_argument("--json", action="store_true", help="print JSON")
+
+    for name, command in (("schedule", _schedule), ("deliver", _deliver)):
+        hidden = commands.add_parser(name)  # no help text: a part of `run` and `worker`, not for people
+        hidden.add_argument("--parent", type=int, required=True)
+        hidden.set_defaults(command=command)
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: Command, help_text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_text, description=help_text[0].upper() + help_text[1:] + ".")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number of at least 1")
+    return int(text)
+
+
+# Each command imports what it needs: `sendmill --help` needs no Django, and a worker no web server.
+
+
+def _run_everything(_options: argparse.Namespace) -> int:
+    from sendmill.commands.run import run_everything
+
+    return run_everything()
+
+
+def _web(options: argparse.Namespace) -> int:
+    from sendmill.commands.run import run_web
+
+    return run_web(options.parent)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from django.conf import settings
+
+    from sendmill.commands.run import run_delivery
+
+    return run_delivery(options.processes or settings.SENDMILL_WORKERS)
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    from sendmill.commands.run import run_scheduler
+
+    return run_scheduler(options.parent)
+
+
+def _deliver(options: argparse.Namespace) -> int:
+    from sendmill.commands.run import run_delivery_process
+
+    return run_delivery_process(options.parent)
+
+
+def _migrate(_options: argparse.Namespace) -> int:
+    from sendmill import schema
+
+    applied = schema.migrate()
+    print(f"{len(applied)} migrations applied." if applied else "The database is up to date.")
+    return 0
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from sendmill.commands.doctor import run_doctor
+
+    return run_doctor()
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from sendmill.demo.play import play_demo
+
+    return play_demo(once=options.once)
+
+
+def _add_client(options: argparse.Namespace) -> int:
+    from sendmill import schema
+    from sendmill.accounts.clients import add_client
+
+    schema.migrate()
+    client, user, token = add_client(options.name, options.email, options.password)
+    if options.json:
+        print(json.dumps({"client_id": client.object_id, "username": user.email, "token": token}))
+    else:
+        print(f"client    {client.object_id}\nusername  {user.email}\ntoken     {token}   (shown this once)")
+    return 0
+
+
+def _add_token(options: argparse.Namespace) -> int:
+    from sendmill.accounts.clients import client_by_id
+    from sendmill.accounts.tokens import issue_token
+    from sendmill.commands.run import require_current_schema
+
+    require_current_schema()
+    token = issue_token(client_by_id(options.client), None, "command line")
+    print(json.dumps({"token": token}) if options.json else f"token  {token}   (shown this once)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""`sendmill run`, `web` and `worker`: the long-running processes and their parts."""
+
+import asyncio
+import signal
+import threading
+
+import structlog
+import uvloop
+from django.conf import settings
+
+from sendmill import schema
+from sendmill.commands.processes import Child, Supervisor, end_with_parent
+from sendmill.delivery.relays import parse_relays
+from sendmill.delivery.scheduler import Scheduler
+from sendmill.delivery.worker import SHUTDOWN_SECONDS, Worker, WorkerSettings
+from sendmill.errors import SendmillError
+
+log = structlog.get_logger()
+
+# Granian's threads that run requests. More than the cores: most of a request's time is the database's.
+WEB_THREADS = 8
+
+
+def run_everything() -> int:
+    """Web, scheduler and workers in one go; the database is brought up to date first."""
+    applied = schema.migrate()
+    host, port = settings.SENDMILL_BIND
+    print(f"Sendmill listens on http://{host}:{port}  (API: /api/v1/docs/, data: {settings.SENDMILL_DATA})", flush=True)
+    log.info("run.started", migrations_applied=len(applied), workers=settings.SENDMILL_WORKERS)
+    return _supervise([Child("web", ["web"]), *_delivery_children(settings.SENDMILL_WORKERS)])
+
+
+def run_delivery(processes: int) -> int:
+    """`sendmill worker`: the scheduler and `processes` delivery processes, without the web."""
+    require_current_schema()
+    log.info("worker.run_started", processes=processes)
+    return _supervise(_delivery_children(processes))
+
+
+def _delivery_children(processes: int) -> list[Child]:
+    workers = [Child(f"worker-{number}", ["deliver"]) for number in range(1, processes + 1)]
+    return [Child("scheduler", ["schedule"]), *workers]
+
+
+def _supervise(children: list[Child]) -> int:
+    return Supervisor(children, grace_seconds=SHUTDOWN_SECONDS + 15).run()
+
+
+def run_web(parent: int | None) -> int:
+    """`sendmill web`: the HTTP server alone."""
+    require_current_schema()
+    if parent is not None:
+        end_with_parent(parent)
+    # Imported here: the workers need none of it.
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    host, port = settings.SENDMILL_BIND
+    Server(
+        "sendmill.wsgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=WEB_THREADS,
+        log_access=False,
+        log_level=LogLevels.warning,
+    ).serve()
+    return 0
+
+
+def run_scheduler(parent: int) -> int:
+    """The scheduler's process."""
+    end_with_parent(parent)
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    Scheduler(stop, settings.SENDMILL_DATA).run()
+    return 0
+
+
+def run_delivery_process(parent: int) -> int:
+    """One delivery process."""
+    end_with_parent(parent)
+    worker_settings = WorkerSettings(
+        relays=parse_relays(settings.SENDMILL_SMTP_URL),
+        data_folder=settings.SENDMILL_DATA,
+        lease_seconds=settings.SENDMILL_LEASE_SECONDS,
+        retry_seconds=settings.SENDMILL_RETRY_SECONDS,
+        in_doubt=settings.SENDMILL_IN_DOUBT,
+    )
+    uvloop.run(_deliver(worker_settings))
+    return 0
+
+
+async def _deliver(worker_settings: WorkerSettings) -> None:
+    worker = Worker(worker_settings)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, worker.stop)
+    # Ctrl-C reaches the whole process group; the parent answers it with SIGTERM.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    await worker.run()
+
+
+def require_current_schema() -> None:
+    """Raises SendmillError when the database's migrations are behind."""
+    pending = schema.pending_migrations()
+    if pending:
+        raise SendmillError(
+            f"The database is {len(pending)} migrations behind (next: {pending[0]}). Run 'sendmill migrate' first."
+        )

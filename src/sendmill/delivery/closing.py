@@ -1,0 +1,43 @@
+"""Closing campaigns: what a cancel leaves open becomes final, and a campaign with nothing open is completed."""
+
+from django.db import connection, transaction
+
+from sendmill.campaigns import lifecycle
+from sendmill.campaigns.models import Phase, Status
+from sendmill.delivery.queue import id_range
+from sendmill.delivery.statements import statement
+
+
+def close_chunks_of_cancelled(now: int, limit: int = 50) -> int:
+    """Make the open rows of up to `limit` free chunks of cancelled campaigns final; how many chunks there were.
+
+    Queued and deferred recipients become cancelled. One in doubt stays unconfirmed, for nobody knows whether the
+    message arrived. Chunks in workers' hands are left: what is on the wire ends first.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT k.id FROM campaigns_campaign c JOIN delivery_chunk k ON k.campaign_id = c.id "
+            "WHERE c.status = %s AND c.phase <> %s AND k.due_ms IS NOT NULL AND k.owner = '' LIMIT %s",
+            [Status.CANCELLED, Phase.CLOSED, limit],
+        )
+        chunk_ids = [row[0] for row in cursor.fetchall()]
+    for chunk_id in chunk_ids:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE delivery_chunk SET due_ms = NULL, fence = fence + 1 WHERE id = %s AND owner = ''", [chunk_id]
+            )
+            if cursor.rowcount:
+                cursor.execute(statement("cancel_rows"), [now, *id_range(chunk_id)])
+    return len(chunk_ids)
+
+
+def close_finished_campaigns() -> list[int]:
+    """Close the campaigns whose expansion is over and whose chunks are all done; their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id FROM campaigns_campaign c WHERE c.phase = %s AND NOT EXISTS "
+            "(SELECT 1 FROM delivery_chunk k WHERE k.campaign_id = c.id AND k.due_ms IS NOT NULL)",
+            [Phase.SENDING],
+        )
+        finished = [row[0] for row in cursor.fetchall()]
+    return [campaign_id for campaign_id in finished if lifecycle.close(campaign_id)]

@@ -1,0 +1,72 @@
+"""Expansion: a started campaign's contacts become deliveries, chunk by chunk.
+
+Each step is one short transaction that writes one chunk and moves the cursor past its contacts. Steps of one campaign
+take turns whatever nodes make them, and a crash between two loses nothing and repeats nothing. Workers claim the first
+chunk while the later ones are still being made.
+"""
+
+from django.db import connection, transaction
+
+from sendmill.campaigns import lifecycle
+from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.delivery.models import CHUNK_ROWS, Chunk, Expansion
+from sendmill.delivery.queue import id_range
+from sendmill.delivery.statements import statement
+from sendmill.delivery.states import FIRST_FINAL, State
+
+
+def expanding_campaign_ids() -> list[int]:
+    """The campaigns with contacts still to be turned into deliveries, oldest first."""
+    found = Campaign.objects.filter(phase=Phase.EXPANDING).order_by("starts_at", "id")
+    return list(found.values_list("id", flat=True))
+
+
+def expand_step(campaign_id: int, now: int, rows: int = CHUNK_ROWS) -> int:
+    """Turn the next `rows` contacts (at most `CHUNK_ROWS`) into one chunk; how many there were.
+
+    When none is left, the expansion is finished and 0 is returned. Of a campaign that was cancelled meanwhile the
+    recipients are written as cancelled: every one has a result.
+    """
+    Expansion.objects.get_or_create(campaign_id=campaign_id)
+    with transaction.atomic():
+        expansion = Expansion.objects.select_for_update(of=("self",)).get(campaign_id=campaign_id)
+        campaign = Campaign.objects.only("client_id", "contact_set_id", "status", "phase").get(pk=campaign_id)
+        if campaign.phase != Phase.EXPANDING or campaign.contact_set_id is None:
+            return 0
+        count, last_contact = _next_contacts(campaign.contact_set_id, expansion.cursor, rows)
+        if count == 0:
+            lifecycle.finish_expansion(campaign_id)
+            return 0
+        _write_chunk(campaign, expansion.cursor, count, now)
+        expansion.cursor = last_contact
+        expansion.recipients += count
+        expansion.save(update_fields=["cursor", "recipients"])
+        return count
+
+
+def _next_contacts(contact_set_id: int, cursor_id: int, rows: int) -> tuple[int, int]:
+    """How many contacts the next chunk has, and the id of its last."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), coalesce(max(id), 0) FROM (SELECT id FROM contacts_contact "
+            "WHERE contact_set_id = %s AND id > %s ORDER BY id LIMIT %s) AS next_contacts",
+            [contact_set_id, cursor_id, rows],
+        )
+        count, last_contact = cursor.fetchone()
+        return int(count), int(last_contact)
+
+
+def _write_chunk(campaign: Campaign, cursor_id: int, count: int, now: int) -> None:
+    chunk = Chunk.objects.create(campaign=campaign, rows=count, due_ms=now)
+    first, last = id_range(chunk.pk)
+    state = State.CANCELLED if campaign.status == Status.CANCELLED else State.QUEUED
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement("expand_chunk"),
+            [first, int(state), now, now, campaign.contact_set_id, cursor_id, count, campaign.client_id],
+        )
+        cursor.execute(
+            "UPDATE delivery_chunk SET due_ms = NULL WHERE id = %s AND NOT EXISTS "
+            "(SELECT 1 FROM delivery_delivery WHERE id BETWEEN %s AND %s AND state < %s)",
+            [chunk.pk, first, last, int(FIRST_FINAL)],
+        )

@@ -1,0 +1,150 @@
+"""A worker's journal: what it was about to hand over, and what was answered, appended as it happens.
+
+The database learns outcomes in batches. After `kill -9` the journal says which of the rows that the database calls
+`sending` were answered (and how), which were being handed over and are in doubt, and which never left. It is read by
+the machine that wrote it: what is appended with one `write` is in the page cache and outlives the process, though not
+the machine's power, after which the database's `sending` speaks alone.
+
+A line is an intent, `> DELIVERY FENCE`, appended before the write that holds the message's last byte, or an answer,
+`< {json}`. A torn last line is ignored: an intent that is not whole was never followed by its message's last byte.
+
+The journal is a series of segments. An old segment is deleted once everything it names has been recorded.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from sendmill.delivery.owner import Owner
+from sendmill.delivery.transmission import Outcome, OutcomeKind
+
+SEGMENT_BYTES = 4_000_000
+
+
+class Journal:
+    """The journal that one process writes. Every method raises OSError when the disk refuses."""
+
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._owner = owner
+        self._segments: list[_Segment] = []
+        self._segment_of: dict[int, _Segment] = {}
+        self._begin_segment()
+
+    def intend(self, delivery_id: int, fence: int) -> None:
+        """Append that the last byte of this delivery's message is about to leave."""
+        segment = self._current()
+        segment.append(b"> %d %d\n" % (delivery_id, fence))
+        segment.unrecorded += 1
+        self._segment_of[delivery_id] = segment
+
+    def answer(self, outcome: Outcome, fence: int) -> None:
+        """Append what became of a delivery whose intent was appended; others need no line."""
+        if outcome.delivery_id not in self._segment_of:
+            return
+        values = [outcome.delivery_id, fence, outcome.kind.name, outcome.code, outcome.reply, outcome.relay]
+        self._current().append(b"< " + orjson.dumps(values) + b"\n")
+
+    def recorded(self, delivery_id: int) -> None:
+        """The database knows this delivery's outcome (or has given the chunk to another): forget it."""
+        segment = self._segment_of.pop(delivery_id, None)
+        if segment is not None:
+            segment.unrecorded -= 1
+            while len(self._segments) > 1 and self._segments[0].unrecorded == 0:
+                self._segments.pop(0).delete()
+
+    def close(self) -> None:
+        """End the journal. With nothing left unrecorded its files are deleted."""
+        for segment in self._segments:
+            segment.close()
+        if not self._segment_of:
+            for segment in self._segments:
+                segment.delete()
+
+    def _current(self) -> "_Segment":
+        if self._segments[-1].size > SEGMENT_BYTES:
+            self._begin_segment()
+        return self._segments[-1]
+
+    def _begin_segment(self) -> None:
+        number = self._segments[-1].number + 1 if self._segments else 1
+        self._segments.append(_Segment(self._folder / f"{_stem(self._owner)}.{number:06d}.journal", number))
+
+
+class _Segment:
+    """One file of a journal, and how many of its intents the database has not heard the end of."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self.path = path
+        self.number = number
+        self.size = 0
+        self.unrecorded = 0
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def append(self, line: bytes) -> None:
+        written = os.write(self._descriptor, line)
+        self.size += written
+        if written != len(line):
+            # A full disk takes a part. The line end keeps the next line whole should there be room again.
+            os.write(self._descriptor, b"\n")
+            raise OSError(28, "no room for the journal")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def delete(self) -> None:
+        if self._descriptor >= 0:
+            self.close()
+        self.path.unlink(missing_ok=True)
+
+
+def read_journal(folder: Path, owner: Owner) -> dict[tuple[int, int], Outcome | None]:
+    """What `owner` was doing: (delivery id, fence) → its outcome, None if its message left and no answer came.
+
+    A delivery that is not a key never left.
+    """
+    found: dict[tuple[int, int], Outcome | None] = {}
+    for path in sorted(folder.glob(f"{_stem(owner)}.*.journal")):
+        with path.open("rb") as file:
+            for line in file:
+                _read_line(line, found)
+    return found
+
+
+def delete_journal(folder: Path, owner: Owner) -> None:
+    """Delete the files of an owner that is dead and of whose chunks none is left to recover."""
+    for path in folder.glob(f"{_stem(owner)}.*.journal"):
+        path.unlink(missing_ok=True)
+
+
+def journal_owners(folder: Path) -> Iterator[Owner]:
+    """The owners whose journals lie in this folder."""
+    stems = {path.name.split(".", 1)[0] for path in folder.glob("*.journal")}
+    for stem in sorted(stems):
+        yield Owner.parse(stem.replace("-", ":"))
+
+
+def _stem(owner: Owner) -> str:
+    return str(owner).replace(":", "-")
+
+
+def _read_line(line: bytes, found: dict[tuple[int, int], Outcome | None]) -> None:
+    if not line.endswith(b"\n"):
+        return
+    try:
+        if line.startswith(b"> "):
+            delivery_id, fence = line[2:].split()
+            found[int(delivery_id), int(fence)] = None
+        elif line.startswith(b"< "):
+            number, fenced, kind, code, reply, relay = orjson.loads(line[2:])
+            found[number, fenced] = Outcome(
+                delivery_id=number, kind=OutcomeKind[kind], code=code, enhanced=None, reply=reply, relay=relay
+            )
+    except (ValueError, KeyError):
+        # A line that a full disk or a crash cut in two. An intent's message never left; an answer that is lost
+        # leaves its intent standing, and the delivery in doubt, which is what it is.
+        return

@@ -1,0 +1,235 @@
+"""The queue: what a worker does to chunks and their rows, each in one short transaction.
+
+    claim → (exchange …) → release
+
+`exchange` is the heart: it records what came of the messages sent before and marks those to be sent next, in one
+transaction that holds the chunks and their campaigns still. All functions work alike on SQLite and PostgreSQL, and
+one suite of tests holds them to it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from sendmill.addresses import address_key
+from sendmill.delivery.models import CHUNK_ROWS, CHUNK_SHIFT
+from sendmill.delivery.statements import statement
+from sendmill.delivery.states import State
+
+CLAIMABLE_CAMPAIGNS = 16
+
+
+@dataclass(slots=True)
+class ClaimedRow:
+    """A delivery in a worker's hands. `fields` is JSON text; `state` is what it was before."""
+
+    id: int
+    email: str
+    name: str
+    fields: str
+    state: State
+    attempts: int
+
+
+@dataclass(slots=True)
+class Claim:
+    """A chunk in a worker's hands until it is released or its lease ends, and its rows that are due."""
+
+    chunk_id: int
+    campaign_id: int
+    fence: int
+    rows: list[ClaimedRow]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What an attempt came to, as it is recorded. `attempts` counts this one too; times are in ms."""
+
+    delivery_id: int
+    state: State
+    attempts: int
+    attempted_ms: int
+    next_attempt_ms: int | None
+    reply_code: int | None
+    reply: str
+    relay: str
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What an exchange did: the rows to send now, the chunks lost, and the chunks whose campaign isn't active."""
+
+    marked: list[ClaimedRow] = field(default_factory=list)
+    lost_chunks: set[int] = field(default_factory=set)
+    stopped_chunks: set[int] = field(default_factory=set)
+
+
+def chunk_of(delivery_id: int) -> int:
+    """The chunk that a delivery belongs to."""
+    return delivery_id >> CHUNK_SHIFT
+
+
+def id_range(chunk_id: int) -> tuple[int, int]:
+    """The first and the last delivery id that a chunk can hold."""
+    first = chunk_id << CHUNK_SHIFT
+    return first, first + CHUNK_ROWS - 1
+
+
+def claim(owner: str, now: int, lease_ms: int, passing_over: Iterable[int] = ()) -> Claim | None:
+    """Take the next due chunk of the campaign that has the fewest in hand; None when nothing is due.
+
+    `passing_over` are campaigns of which the worker wants none. Looking is done outside of the transaction, so that
+    an idle worker never asks SQLite for its one write lock.
+    """
+    passed_over = set(passing_over)
+    with connection.cursor() as cursor:
+        cursor.execute(statement("claimable_campaigns"), [now, CLAIMABLE_CAMPAIGNS + len(passed_over)])
+        campaigns = [row[0] for row in cursor.fetchall() if row[0] not in passed_over]
+    for campaign_id in campaigns:
+        claimed = _claim_of(campaign_id, owner, now, lease_ms)
+        if claimed is not None:
+            return claimed
+    return None
+
+
+def _claim_of(campaign_id: int, owner: str, now: int, lease_ms: int) -> Claim | None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement("next_chunk"), [campaign_id, now])
+        found = cursor.fetchone()
+        if found is None:
+            return None
+        chunk_id = found[0]
+        cursor.execute(statement("take_chunk"), [owner, now + lease_ms, chunk_id])
+        fence = cursor.fetchone()[0]
+        cursor.execute(statement("due_rows"), [*id_range(chunk_id), now])
+        rows = [
+            ClaimedRow(number, email, name, fields, State(state), attempts)
+            for number, email, name, fields, state, attempts in cursor.fetchall()
+        ]
+    return Claim(chunk_id, campaign_id, fence, rows)
+
+
+def exchange(
+    fences: Mapping[int, int],
+    attempts: Sequence[Attempt],
+    unsent: Sequence[int],
+    wanted: Sequence[ClaimedRow],
+    now: int,
+) -> Exchange:
+    """Record `attempts`, give back `unsent`, and mark `wanted` as being sent, in one transaction.
+
+    `fences` names every chunk in the worker's hands with its fencing number. Of a chunk that another worker has
+    taken over nothing is written. Of `wanted`, those whose campaign isn't active any more are left as they are, and
+    those who have opted out become final; the rest are marked and may be sent.
+    """
+    done = Exchange()
+    involved = {chunk_of(a.delivery_id) for a in attempts}
+    involved.update(chunk_of(number) for number in unsent)
+    involved.update(chunk_of(row.id) for row in wanted)
+    if not involved:
+        return done
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement("lock_held_chunks", ids=sorted(involved)))
+        held = {
+            chunk_id: (status, client_id)
+            for chunk_id, fence, status, client_id in cursor.fetchall()
+            if fences.get(chunk_id) == fence
+        }
+        done.lost_chunks = involved - held.keys()
+        done.stopped_chunks = {chunk_id for chunk_id, (status, _) in held.items() if status != "active"}
+        record_attempts(cursor, [a for a in attempts if chunk_of(a.delivery_id) in held], now)
+        give_back(cursor, [number for number in unsent if chunk_of(number) in held])
+        sendable = held.keys() - done.stopped_chunks
+        rows = [row for row in wanted if chunk_of(row.id) in sendable]
+        opted_out = _opted_out(cursor, rows, {chunk_id: client_id for chunk_id, (_, client_id) in held.items()})
+        done.marked = [row for row in rows if row.id not in opted_out]
+        if opted_out:
+            cursor.execute(statement("mark_opted_out", ids=sorted(opted_out)), [now])
+        if done.marked:
+            cursor.execute(statement("mark_sending", ids=(row.id for row in done.marked)), [now])
+    return done
+
+
+def record_attempts(cursor: CursorWrapper, attempts: Sequence[Attempt], now: int) -> None:
+    """Write what attempts came to, in the caller's transaction, which holds their chunks."""
+    if attempts:
+        cursor.executemany(
+            statement("record_attempt"),
+            [
+                (
+                    int(a.state),
+                    a.attempted_ms,
+                    a.attempts,
+                    now,
+                    a.next_attempt_ms,
+                    a.reply_code,
+                    a.reply,
+                    a.relay,
+                    a.delivery_id,
+                )
+                for a in attempts
+            ],
+        )
+
+
+def give_back(cursor: CursorWrapper, unsent: Sequence[int]) -> None:
+    """Return marked rows whose messages did not leave to what they were, in the caller's transaction."""
+    if unsent:
+        cursor.execute(statement("return_unsent", ids=unsent))
+
+
+def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Mapping[int, int]) -> set[int]:
+    """The ids of the rows whose address is on their client's list of opt-outs."""
+    by_client: dict[int, dict[str, list[int]]] = {}
+    for row in rows:
+        keys = by_client.setdefault(client_of[chunk_of(row.id)], {})
+        keys.setdefault(address_key(row.email), []).append(row.id)
+    found: set[int] = set()
+    for client_id, keys in by_client.items():
+        marks = ",".join(["%s"] * len(keys))
+        cursor.execute(
+            f"SELECT email_key FROM optouts_optout WHERE client_id = %s AND email_key IN ({marks})",  # noqa: S608 - marks
+            [client_id, *keys],
+        )
+        for (key,) in cursor.fetchall():
+            found.update(keys[key])
+    return found
+
+
+def release(chunk_id: int, fence: int, now: int) -> None:
+    """Give a chunk back; it is due again when the next of its open rows is.
+
+    A row that is still marked as being sent (none should be) leaves the chunk owned with its lease ended, so that
+    recovery looks at it.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement("lock_held_chunks", ids=[chunk_id]))
+        found = cursor.fetchone()
+        if found is None or found[1] != fence:
+            return
+        cursor.execute(statement("open_rows"), id_range(chunk_id))
+        being_sent, next_due = cursor.fetchone()
+        if being_sent:
+            cursor.execute("UPDATE delivery_chunk SET lease_until_ms = 0 WHERE id = %s", [chunk_id])
+            return
+        due = None if next_due is None else max(next_due, now)
+        cursor.execute(statement("release_chunk"), [due, chunk_id, fence])
+
+
+def renew(owner: str, now: int, lease_ms: int) -> dict[int, int]:
+    """Renew the leases of all chunks that `owner` holds: chunk id → fence. What isn't there is lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("renew_leases"), [now + lease_ms, owner])
+        return dict(cursor.fetchall())
+
+
+def stopped_chunks(chunk_ids: Iterable[int]) -> set[int]:
+    """Of these chunks, those whose campaign isn't active (any more)."""
+    numbers = list(chunk_ids)
+    if not numbers:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(statement("stopped_chunks", ids=numbers))
+        return {row[0] for row in cursor.fetchall()}

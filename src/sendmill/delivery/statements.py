@@ -1,0 +1,30 @@
+"""The hot SQL, in files of its own under sql/, with the reason beside it.
+
+A line `-- postgresql: …` is a part that only PostgreSQL has (row locks: a SQLite transaction that writes is alone
+anyway, `transaction_mode: IMMEDIATE`). `{ids}` stands for a list of integers that the code has made itself.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+
+from django.db import connection
+
+
+def statement(name: str, ids: Iterable[int] = ()) -> str:
+    """The text of sql/NAME.sql for the database in use, its `{ids}` filled in."""
+    text = _load(name, connection.vendor)
+    return text.replace("{ids}", ",".join(map(str, map(int, ids)))) if "{ids}" in text else text
+
+
+@cache
+def _load(name: str, vendor: str) -> str:
+    text = resources.files("sendmill.delivery").joinpath("sql", f"{name}.sql").read_text()
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("-- postgresql: "):
+            if vendor == "postgresql":
+                lines.append(line.removeprefix("-- postgresql: "))
+        elif not line.startswith("--"):
+            lines.append(line)
+    return "\n".join(lines)
