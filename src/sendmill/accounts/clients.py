@@ -1,0 +1,70 @@
+"""Clients and their first users."""
+
+from typing import NamedTuple
+
+from django.db import IntegrityError, transaction
+
+from sendmill.accounts.models import Client, Membership, Role, User
+from sendmill.accounts.tokens import issue_token
+from sendmill.addresses import InvalidAddress, parse_address
+from sendmill.errors import InvalidField, NotFound
+from sendmill.ids import parse_object_id
+
+MAX_NAME_LENGTH = 200
+FIRST_TOKEN_NAME = "first"
+
+
+class NewClient(NamedTuple):
+    """A new client, its owner, and a token for it, which is shown this once."""
+
+    client: Client
+    user: User
+    token: str
+
+
+def add_client(name: str, email: str, password: str | None = None) -> NewClient:
+    """Make a client with an owner who logs in by `email`, and a first token.
+
+    Without a password the owner can't log in; the token works all the same. Raises InvalidField ("name", "email" or
+    "password") and has done nothing then.
+    """
+    name = _checked_name(name)
+    try:
+        address = parse_address(email).lower()
+    except InvalidAddress as error:
+        raise InvalidField("email", error.reason) from None
+    if password == "":
+        raise InvalidField("password", "may not be empty.")
+    try:
+        with transaction.atomic():
+            client = Client.objects.create(name=name)
+            user = User.objects.create_user(address, password)
+            Membership.objects.create(client=client, user=user, role=Role.OWNER)
+            return NewClient(client, user, issue_token(client, user, FIRST_TOKEN_NAME))
+    except IntegrityError:
+        raise InvalidField("email", "A user with this email address exists already.") from None
+
+
+def find_client(object_id: str) -> Client:
+    """The client with this id. Raises NotFound."""
+    client = Client.objects.filter(object_id=parse_object_id(object_id)).first()
+    if client is None:
+        raise NotFound("There is no such client.")
+    return client
+
+
+def client_of(user: User) -> Client | None:
+    """The client that a login is for: the one the user has belonged to longest, None without any."""
+    membership = Membership.objects.filter(user=user).select_related("client").order_by("pk").first()
+    return membership.client if membership else None
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InvalidField("name", "may not be empty.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidField("name", f"may have no more than {MAX_NAME_LENGTH} characters.")
+    if not name.isprintable():
+        raise InvalidField("name", "may not have control characters.")
+    return name

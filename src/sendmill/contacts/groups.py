@@ -1,0 +1,74 @@
+"""Contact groups: add, rename, delete, and reading the contacts of one."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from sendmill.accounts.models import Client
+from sendmill.accounts.resources import find_for_update, touch
+from sendmill.contacts.models import Contact, ContactGroup, ContactSet
+
+PAGE_CONTACTS = 2000
+
+
+class ContactsGone(Exception):
+    """The set that was being read has been purged: what was read of it may be incomplete."""
+
+
+class ContactRow(NamedTuple):
+    """What a group shows of a contact."""
+
+    name: str
+    email: str
+
+
+@transaction.atomic
+def add_group(client: Client, *, tag: str) -> ContactGroup:
+    """A new group without contacts."""
+    now = timezone.now()
+    return ContactGroup.objects.create(
+        client=client, tag=tag, contact_set=ContactSet.objects.create(), created_on=now, modified_on=now
+    )
+
+
+@transaction.atomic
+def rename_group(client: Client, object_id: str, *, tag: str) -> ContactGroup:
+    """Change a group's tag. Raises NotFound."""
+    group = find_for_update(ContactGroup, client, object_id)
+    group.tag = tag
+    touch(group)
+    group.save(update_fields=["tag", "modified_on"])
+    return group
+
+
+@transaction.atomic
+def delete_group(client: Client, object_id: str) -> None:
+    """Delete a group and retire its contacts; they are purged later, in short batches.
+
+    Raises NotFound. That no campaign still to start needs it is for the caller to know.
+    """
+    group = find_for_update(ContactGroup, client, object_id)
+    group.delete()
+    ContactSet.objects.filter(pk=group.contact_set_id).update(retired_on=timezone.now())
+
+
+def contact_pages(contact_set_id: int) -> Iterator[list[ContactRow]]:
+    """The contacts of a set in the order they were added, in pages of up to `PAGE_CONTACTS`.
+
+    Every page is a short read of its own. An import that replaces the group's contacts in the meantime points the
+    group at another set; this one stays for a grace period, so that a reader sees all of the old contacts. One that
+    is too slow even for that gets ContactsGone, never a silently short list.
+    """
+    last = 0
+    while True:
+        rows = Contact.objects.filter(contact_set_id=contact_set_id, pk__gt=last).order_by("pk")
+        page = list(rows.values_list("pk", "name", "email")[:PAGE_CONTACTS])
+        if not ContactSet.objects.filter(pk=contact_set_id).exists():
+            raise ContactsGone(f"set {contact_set_id}")
+        if page:
+            yield [ContactRow(name, email) for _, name, email in page]
+        if len(page) < PAGE_CONTACTS:
+            return
+        last = page[-1][0]
