@@ -35,15 +35,18 @@ find_python() {
 
 # Debian ships Python's venv module without the pip that goes into a new environment: that part is a package of its own.
 provide_ensurepip() {
-  local python=$1 package
+  local python=$1 package log
   "$python" -c 'import ensurepip' 2>/dev/null && return
   package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     fail "$python lacks ensurepip. Install it as root (apt-get install $package) and run this again."
   fi
   echo "Installing the Debian package $package"
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package"; } \
-    </dev/null >/dev/null || fail "the Debian package $package could not be installed."
+  export DEBIAN_FRONTEND=noninteractive
+  if ! log=$({ apt-get update && apt-get install -y --no-install-recommends "$package"; } </dev/null 2>&1); then
+    tail -n 15 <<<"$log" >&2
+    fail "the Debian package $package could not be installed."
+  fi
   "$python" -c 'import ensurepip' 2>/dev/null || fail "$python still lacks ensurepip after installing $package."
 }
 
