@@ -1,0 +1,252 @@
+"""The queue's contract, the same on SQLite and on PostgreSQL."""
+
+import pytest
+
+from sendmill.campaigns import lifecycle
+from sendmill.campaigns.models import Campaign, Phase
+from sendmill.delivery import closing, queue
+from sendmill.delivery.clock import now_ms
+from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.queue import Attempt, Claim, ClaimedRow, chunk_of
+from sendmill.delivery.states import State
+from tests.database.campaigns.making import make_client
+from tests.database.delivery.making import LEASE_MS, expanded_campaign, opt_out
+
+pytestmark = pytest.mark.django_db
+
+OWNER = "aaaaaaaaaaaa:1:1"
+OTHER = "bbbbbbbbbbbb:2:2"
+
+
+def claimed(owner: str = OWNER, now: int | None = None) -> Claim:
+    claim = queue.claim(owner, now or now_ms(), LEASE_MS)
+    assert claim is not None
+    return claim
+
+
+def attempt(row: ClaimedRow, state: State, next_attempt_ms: int | None = None, code: int | None = 250) -> Attempt:
+    return Attempt(row.id, state, row.attempts + 1, now_ms(), next_attempt_ms, code, "2.0.0 Ok", "relay:25")
+
+
+def mark(claim: Claim, rows: list[ClaimedRow]) -> queue.Exchange:
+    return queue.exchange({claim.chunk_id: claim.fence}, [], [], rows, now_ms())
+
+
+def record(claim: Claim, attempts: list[Attempt]) -> queue.Exchange:
+    return queue.exchange({claim.chunk_id: claim.fence}, attempts, [], [], now_ms())
+
+
+def states() -> list[State]:
+    return [State(state) for state in Delivery.objects.order_by("id").values_list("state", flat=True)]
+
+
+def test_a_claim_carries_all_that_rendering_needs():
+    campaign = expanded_campaign(3)
+    claim = claimed()
+    assert claim.campaign_id == campaign.pk
+    assert [row.email for row in claim.rows] == ["person0@example.com", "person1@example.com", "person2@example.com"]
+    assert claim.rows[0].name == "Name of person0@example.com"
+    assert claim.rows[0].fields == '{"city":"Köln"}'
+    assert (claim.rows[0].state, claim.rows[0].attempts) == (State.QUEUED, 0)
+    assert {chunk_of(row.id) for row in claim.rows} == {claim.chunk_id}
+
+
+def test_a_chunk_has_one_owner_at_a_time():
+    expanded_campaign(20, rows=10)
+    first, second = claimed(OWNER), claimed(OTHER)
+    assert first.chunk_id != second.chunk_id
+    assert queue.claim(OWNER, now_ms(), LEASE_MS) is None
+    assert set(Chunk.objects.values_list("owner", flat=True)) == {OWNER, OTHER}
+
+
+def test_nothing_is_claimed_of_a_campaign_that_is_paused_or_cancelled():
+    client = make_client()
+    campaign = expanded_campaign(3, client=client)
+    lifecycle.set_status(client, campaign.object_id, "paused")
+    assert queue.claim(OWNER, now_ms(), LEASE_MS) is None
+    lifecycle.set_status(client, campaign.object_id, "active")
+    claim = claimed()
+    queue.release(claim.chunk_id, claim.fence, now_ms())
+    lifecycle.set_status(client, campaign.object_id, "cancelled")
+    assert queue.claim(OWNER, now_ms(), LEASE_MS) is None
+
+
+def test_the_campaign_with_the_fewest_chunks_in_hand_comes_first():
+    large = expanded_campaign(30, rows=10)
+    assert claimed().campaign_id == large.pk
+    small = expanded_campaign(2)
+    assert claimed().campaign_id == small.pk
+    assert claimed().campaign_id == large.pk
+
+
+def test_campaigns_can_be_passed_over():
+    campaign = expanded_campaign(2)
+    assert queue.claim(OWNER, now_ms(), LEASE_MS, passing_over={campaign.pk}) is None
+
+
+def test_marking_is_durable_before_sending_and_recording_ends_it():
+    expanded_campaign(2)
+    claim = claimed()
+    assert mark(claim, claim.rows).marked == claim.rows
+    assert states() == [State.SENDING, State.SENDING]
+    record(claim, [attempt(row, State.DELIVERED) for row in claim.rows])
+    delivery = Delivery.objects.first()
+    assert delivery is not None
+    assert (delivery.state, delivery.attempts) == (State.DELIVERED, 1)
+    assert (delivery.reply_code, delivery.reply, delivery.relay) == (250, "2.0.0 Ok", "relay:25")
+
+
+def test_recording_twice_changes_nothing():
+    expanded_campaign(1)
+    claim = claimed()
+    mark(claim, claim.rows)
+    recorded = attempt(claim.rows[0], State.DELIVERED)
+    record(claim, [recorded])
+    before = Delivery.objects.values("state", "attempts", "start_ms").get()
+    record(claim, [recorded])
+    assert Delivery.objects.values("state", "attempts", "start_ms").get() == before
+
+
+def test_start_is_the_first_attempt_and_stays_it():
+    expanded_campaign(1)
+    claim = claimed()
+    row = claim.rows[0]
+    queued_ms = Delivery.objects.get().start_ms
+    first = attempt(row, State.DEFERRED, next_attempt_ms=now_ms())
+    first.attempted_ms = queued_ms + 5_000
+    record(claim, [first])
+    again = attempt(row, State.DELIVERED)
+    again.attempts, again.attempted_ms = 2, queued_ms + 9_000
+    record(claim, [again])
+    delivery = Delivery.objects.get()
+    assert (delivery.start_ms, delivery.attempts) == (queued_ms + 5_000, 2)
+
+
+def test_an_opt_out_between_claim_and_mark_holds():
+    client = make_client()
+    expanded_campaign(3, client=client)
+    claim = claimed()
+    opt_out(client, "PERSON1@example.com")
+    opt_out(make_client("Another"), "person0@example.com")
+    done = mark(claim, claim.rows)
+    assert [row.email for row in done.marked] == ["person0@example.com", "person2@example.com"]
+    assert states() == [State.SENDING, State.OPTOUT, State.SENDING]
+
+
+@pytest.mark.parametrize("status", ["paused", "cancelled"])
+def test_after_pause_or_cancel_nothing_more_is_marked_but_outcomes_are_recorded(status: str):
+    client = make_client()
+    campaign = expanded_campaign(2, client=client)
+    claim = claimed()
+    mark(claim, claim.rows[:1])
+    lifecycle.set_status(client, campaign.object_id, status)
+    done = queue.exchange(
+        {claim.chunk_id: claim.fence}, [attempt(claim.rows[0], State.DELIVERED)], [], claim.rows[1:], now_ms()
+    )
+    assert done.marked == []
+    assert done.stopped_chunks == {claim.chunk_id}
+    assert states() == [State.DELIVERED, State.QUEUED]
+
+
+def test_a_late_write_is_refused_by_the_fence():
+    expanded_campaign(2)
+    late = claimed(OWNER)
+    mark(late, late.rows)
+    Chunk.objects.update(owner="", due_ms=now_ms())
+    Delivery.objects.update(state=State.QUEUED)
+    current = claimed(OTHER)
+    assert current.fence > late.fence
+    done = queue.exchange(
+        {late.chunk_id: late.fence}, [attempt(late.rows[0], State.DELIVERED)], [late.rows[1].id], late.rows, now_ms()
+    )
+    assert done.lost_chunks == {late.chunk_id}
+    assert done.marked == []
+    assert states() == [State.QUEUED, State.QUEUED]
+    queue.release(late.chunk_id, late.fence, now_ms())
+    assert Chunk.objects.get().owner == OTHER
+
+
+def test_unsent_rows_go_back_to_what_they_were():
+    expanded_campaign(3)
+    claim = claimed()
+    in_doubt, deferred, queued = claim.rows
+    record(claim, [attempt(in_doubt, State.UNCONFIRMED, now_ms()), attempt(deferred, State.DEFERRED, now_ms())])
+    mark(claim, claim.rows)
+    assert states() == [State.SENDING_AGAIN, State.SENDING, State.SENDING]
+    queue.exchange({claim.chunk_id: claim.fence}, [], [row.id for row in claim.rows], [], now_ms())
+    assert states() == [State.UNCONFIRMED, State.DEFERRED, State.QUEUED]
+
+
+def test_a_released_chunk_is_due_when_its_next_row_is():
+    expanded_campaign(2)
+    claim = claimed()
+    later = now_ms() + 60_000
+    mark(claim, claim.rows)
+    record(claim, [attempt(claim.rows[0], State.DELIVERED), attempt(claim.rows[1], State.DEFERRED, later, 451)])
+    queue.release(claim.chunk_id, claim.fence, now_ms())
+    assert Chunk.objects.get().due_ms == later
+    assert queue.claim(OWNER, later - 1, LEASE_MS) is None
+    again = claimed(now=later)
+    assert [row.id for row in again.rows] == [claim.rows[1].id]
+    assert (again.rows[0].state, again.rows[0].attempts) == (State.DEFERRED, 1)
+
+
+def test_a_chunk_without_open_rows_is_done():
+    campaign = expanded_campaign(1)
+    claim = claimed()
+    mark(claim, claim.rows)
+    record(claim, [attempt(claim.rows[0], State.DELIVERED)])
+    assert closing.close_finished_campaigns() == []
+    queue.release(claim.chunk_id, claim.fence, now_ms())
+    assert Chunk.objects.get().due_ms is None
+    assert closing.close_finished_campaigns() == [campaign.pk]
+    assert Campaign.objects.get().status == "completed"
+
+
+def test_a_chunk_released_with_a_row_still_marked_is_left_to_recovery():
+    expanded_campaign(1)
+    claim = claimed()
+    mark(claim, claim.rows)
+    queue.release(claim.chunk_id, claim.fence, now_ms())
+    chunk = Chunk.objects.get()
+    assert (chunk.owner, chunk.lease_until_ms) == (OWNER, 0)
+
+
+def test_renewing_tells_what_is_still_held():
+    expanded_campaign(20, rows=10)
+    first, second = claimed(), claimed()
+    Chunk.objects.filter(pk=second.chunk_id).update(owner=OTHER)
+    now = now_ms()
+    assert queue.renew(OWNER, now, LEASE_MS) == {first.chunk_id: first.fence}
+    assert Chunk.objects.get(pk=first.chunk_id).lease_until_ms == now + LEASE_MS
+
+
+def test_stopped_chunks():
+    client = make_client()
+    campaign = expanded_campaign(1, client=client)
+    claim = claimed()
+    assert queue.stopped_chunks([claim.chunk_id]) == set()
+    lifecycle.set_status(client, campaign.object_id, "paused")
+    assert queue.stopped_chunks([claim.chunk_id]) == {claim.chunk_id}
+    assert queue.stopped_chunks([]) == set()
+
+
+def test_a_cancel_makes_what_is_open_final_and_leaves_what_a_worker_holds():
+    client = make_client()
+    campaign = expanded_campaign(20, rows=10, client=client)
+    held = claimed()
+    mark(held, held.rows[:1])
+    free = claimed(OTHER)
+    record(free, [attempt(free.rows[0], State.UNCONFIRMED, now_ms() + 9_000, None)])
+    queue.release(free.chunk_id, free.fence, now_ms())
+    lifecycle.set_status(client, campaign.object_id, "cancelled")
+    assert closing.close_chunks_of_cancelled(now_ms()) == 1
+    assert states()[:10] == [State.SENDING] + [State.QUEUED] * 9
+    assert states()[10:] == [State.UNCONFIRMED_HELD] + [State.CANCELLED] * 9
+    record(held, [attempt(held.rows[0], State.DELIVERED)])
+    queue.release(held.chunk_id, held.fence, now_ms())
+    assert closing.close_chunks_of_cancelled(now_ms()) == 1
+    assert closing.close_finished_campaigns() == [campaign.pk]
+    assert states()[:10] == [State.DELIVERED] + [State.CANCELLED] * 9
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.phase) == ("cancelled", Phase.CLOSED)

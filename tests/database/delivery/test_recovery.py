@@ -1,0 +1,121 @@
+"""Recovery: what becomes of a dead worker's chunk, with and without its journal."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from sendmill.delivery import queue
+from sendmill.delivery.clock import now_ms
+from sendmill.delivery.journal import Journal
+from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.owner import Owner, this_process
+from sendmill.delivery.queue import Claim
+from sendmill.delivery.recovery import Recoverer
+from sendmill.delivery.states import State
+from sendmill.delivery.transmission import Outcome, OutcomeKind
+from tests.database.delivery.making import LEASE_MS, expanded_campaign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dead_owner(tmp_path: Path) -> Owner:
+    """A process of this machine that has ended."""
+    process = subprocess.Popen(["true"])
+    node = this_process(tmp_path).node
+    process.wait()
+    return Owner(node, process.pid, 1)
+
+
+def recoverer(folder: Path, node: str, in_doubt: Literal["resend", "hold"] = "resend") -> Recoverer:
+    return Recoverer(node=node, journals=folder / "journals", retry_seconds=(60.0,), in_doubt=in_doubt)
+
+
+def claim_and_mark(owner: Owner, count: int) -> Claim:
+    expanded_campaign(count)
+    claim = queue.claim(str(owner), now_ms(), LEASE_MS)
+    assert claim is not None
+    queue.exchange({claim.chunk_id: claim.fence}, [], [], claim.rows, now_ms())
+    return claim
+
+
+def states() -> list[State]:
+    return [State(state) for state in Delivery.objects.order_by("id").values_list("state", flat=True)]
+
+
+def outcome(delivery_id: int, kind: OutcomeKind, code: int | None = None) -> Outcome:
+    return Outcome(delivery_id, kind, code, None, "the reply", "relay:25")
+
+
+@pytest.mark.parametrize(("policy", "doubtful"), [("resend", State.UNCONFIRMED), ("hold", State.UNCONFIRMED_HELD)])
+def test_the_journal_tells_answered_from_doubtful_from_never_sent(
+    tmp_path: Path, dead_owner: Owner, policy: Literal["resend", "hold"], doubtful: State
+):
+    claim = claim_and_mark(dead_owner, 6)
+    journal = Journal(tmp_path / "journals", dead_owner)
+    accepted, rejected, deferred, in_doubt, cut, _never = [row.id for row in claim.rows]
+    for number in (accepted, rejected, deferred, in_doubt, cut):
+        journal.intend(number, claim.fence)
+    journal.answer(outcome(accepted, OutcomeKind.ACCEPTED, 250), claim.fence)
+    journal.answer(outcome(rejected, OutcomeKind.REJECTED, 550), claim.fence)
+    journal.answer(outcome(deferred, OutcomeKind.DEFERRED, 451), claim.fence)
+    journal.answer(outcome(cut, OutcomeKind.NOT_SENT), claim.fence)
+    [found] = recoverer(tmp_path, dead_owner.node, policy).recover(now_ms())
+    assert states() == [
+        State.DELIVERED, State.FAILED, State.DEFERRED, doubtful, State.QUEUED, State.QUEUED
+    ]  # fmt: skip
+    assert (found.answered, found.in_doubt, found.returned) == (3, 1, 2)
+    assert Delivery.objects.get(pk=rejected).reply == "the reply"
+    chunk = Chunk.objects.get()
+    assert (chunk.owner, chunk.due_ms is not None) == ("", True)
+    assert chunk.fence > claim.fence
+
+
+def test_lines_of_another_fence_say_nothing_about_this_one(tmp_path: Path, dead_owner: Owner):
+    claim = claim_and_mark(dead_owner, 1)
+    Journal(tmp_path / "journals", dead_owner).intend(claim.rows[0].id, claim.fence - 1)
+    recoverer(tmp_path, dead_owner.node).recover(now_ms())
+    assert states() == [State.QUEUED]
+
+
+def test_a_torn_line_is_no_intent(tmp_path: Path, dead_owner: Owner):
+    claim = claim_and_mark(dead_owner, 1)
+    journal = Journal(tmp_path / "journals", dead_owner)
+    journal.intend(claim.rows[0].id, claim.fence)
+    [segment] = (tmp_path / "journals").glob("*.journal")
+    os.truncate(segment, segment.stat().st_size - 1)
+    recoverer(tmp_path, dead_owner.node).recover(now_ms())
+    assert states() == [State.QUEUED]
+
+
+def test_without_the_journal_of_another_machine_every_marked_row_is_in_doubt(tmp_path: Path):
+    stranger = Owner("cccccccccccc", 1, 1)
+    claim_and_mark(stranger, 2)
+    mine = recoverer(tmp_path, "dddddddddddd")
+    assert mine.recover(now_ms()) == [], "its lease holds, and whether it lives can't be seen from here"
+    mine.recover(now_ms() + LEASE_MS + 1_000)
+    assert states() == [State.UNCONFIRMED, State.UNCONFIRMED]
+    assert Delivery.objects.filter(attempts=1).count() == 2
+
+
+def test_a_living_owner_is_left_alone_until_its_lease_ends(tmp_path: Path):
+    me = this_process(tmp_path)
+    claim = claim_and_mark(me, 1)
+    assert recoverer(tmp_path, me.node).recover(now_ms()) == []
+    [found] = recoverer(tmp_path, me.node).recover(now_ms() + LEASE_MS + 1_000)
+    assert (found.chunk_id, found.returned) == (claim.chunk_id, 1)
+
+
+def test_settled_journals_of_the_dead_are_deleted_and_others_kept(tmp_path: Path, dead_owner: Owner):
+    claim = claim_and_mark(dead_owner, 1)
+    Journal(tmp_path / "journals", dead_owner).intend(claim.rows[0].id, claim.fence)
+    Journal(tmp_path / "journals", this_process(tmp_path))
+    mine = recoverer(tmp_path, dead_owner.node)
+    mine.delete_settled_journals()
+    assert len(list((tmp_path / "journals").iterdir())) == 2
+    mine.recover(now_ms())
+    mine.delete_settled_journals()
+    assert [path.name.split("-")[1] for path in (tmp_path / "journals").iterdir()] == [str(os.getpid())]
