@@ -169,7 +169,7 @@ def test_a_late_write_is_refused_by_the_fence():
 def test_unsent_rows_go_back_to_what_they_were():
     expanded_campaign(3)
     claim = claimed()
-    in_doubt, deferred, queued = claim.rows
+    in_doubt, deferred, _queued = claim.rows
     record(claim, [attempt(in_doubt, State.UNCONFIRMED, now_ms()), attempt(deferred, State.DEFERRED, now_ms())])
     mark(claim, claim.rows)
     assert states() == [State.SENDING_AGAIN, State.SENDING, State.SENDING]
