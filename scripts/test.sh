@@ -14,6 +14,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 summary=()
 status=0
+left_out=
 
 part() {
   local name=$1 result
@@ -22,7 +23,8 @@ part() {
   "$@" 2>&1 </dev/null | tee "$output"
   result=${PIPESTATUS[0]}
   if [ "$result" = $EX_UNAVAILABLE ] && [ "${SENDMILL_REQUIRE_ALL:-}" != 1 ]; then
-    summary+=("$name: NOT RUN. $(grep -m 1 '^with_postgresql: ' "$output")")
+    summary+=("$name: NOT RUN. $(sed -n 's/^with_postgresql: //p' "$output" | head -n 1)")
+    left_out=", without $name"
     return
   fi
   [ "$result" = 0 ] || status=1
@@ -36,5 +38,5 @@ part "PostgreSQL" .venv/bin/python scripts/with_postgresql.py -- "${pytest[@]}" 
 
 printf '\n'
 printf '%s\n' "${summary[@]}"
-if [ $status = 0 ]; then echo "make test: passed in ${SECONDS} s"; else echo "make test: FAILED in ${SECONDS} s"; fi
+if [ $status = 0 ]; then echo "make test: passed$left_out in ${SECONDS} s"; else echo "make test: FAILED in ${SECONDS} s"; fi
 exit $status
