@@ -1,0 +1,45 @@
+"""A relay's rate holds over any number of takers."""
+
+import pytest
+
+from sendmill.delivery import budget
+from sendmill.delivery.clock import now_ms
+
+pytestmark = pytest.mark.django_db
+
+
+def take(count: int, rate: float, now: int) -> int:
+    return budget.take({"relay:25": count}, {"relay:25": rate}, now).get("relay:25", 0)
+
+
+@pytest.mark.parametrize("rate", [1.0, 7.5, 100.0, 5_000.0])
+@pytest.mark.parametrize("visit_ms", [10, 100, 240])
+def test_over_ten_seconds_the_rate_is_kept_within_two_per_cent(rate: float, visit_ms: int):
+    start = now_ms()
+    take(10_000, rate, start)
+    sent = sum(take(10_000, rate, start + at) for at in range(visit_ms, 10_001, visit_ms))
+    assert sent <= rate * 10 * 1.02
+    assert sent >= rate * 10 * 0.98 - 1
+
+
+def test_a_quiet_relay_does_not_save_up():
+    start = now_ms()
+    take(10_000, 100.0, start)
+    assert take(10_000, 100.0, start + 3_600_000) == 1 + 100.0 * budget.BUCKET_SECONDS
+
+
+def test_a_slow_rate_gives_one_message_at_a_time():
+    start = now_ms()
+    take(10, 0.5, start)
+    assert [take(10, 0.5, start + at) for at in (1_000, 1_999, 2_000, 2_001)] == [0, 0, 1, 0]
+
+
+def test_a_clock_that_goes_back_gives_nothing_twice():
+    start = now_ms()
+    take(10_000, 100.0, start)
+    assert take(10_000, 100.0, start - 100) == 0
+    assert take(10_000, 100.0, start) <= 1
+
+
+def test_nothing_wanted_takes_nothing():
+    assert budget.take({"relay:25": 0}, {"relay:25": 1.0}, now_ms()) == {}
