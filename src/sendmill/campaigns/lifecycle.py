@@ -33,6 +33,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from sendmill.accounts.models import Client, ClientResource
+from sendmill.accounts.resources import find_for_update, touch
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.contacts.models import ContactGroup, ContactSet
 from sendmill.content.models import Message
@@ -119,13 +120,12 @@ def set_status(client: Client, object_id: str, status: str) -> None:
         return
     if campaign.status == Status.CANCELLED:
         raise InvalidField("status", "The campaign is cancelled, which is final.")
-    now = timezone.now()
     campaign.status = Status(status)
-    campaign.modified_on = now
+    touch(campaign)
     if status == Status.CANCELLED and campaign.phase == Phase.WAITING:
         campaign.phase = Phase.CLOSED
     if status == Status.ACTIVE:
-        campaign.expires_at = max(campaign.expires_at, retry_deadline(now))
+        campaign.expires_at = max(campaign.expires_at, retry_deadline(timezone.now()))
     campaign.save(update_fields=["status", "modified_on", "phase", "expires_at"])
 
 
@@ -138,11 +138,9 @@ def ensure_unused(client: Client, part: Part, object_id: str) -> None:
     Raises NotFound if the client has no such part.
     """
     model, column = _PARTS[part]
-    known_id = parse_object_id(object_id)
-    rows = model._default_manager.select_for_update().filter(client=client, object_id=known_id)
-    if not rows.values_list("pk", flat=True):
-        raise NotFound(f"There is no such {part}.")
-    needing = Campaign.objects.filter(client=client, status__in=UNFINISHED, **{column: known_id}).order_by("id").first()
+    found = find_for_update(model, client, object_id)
+    unfinished = Campaign.objects.filter(client=client, status__in=UNFINISHED, **{column: found.object_id})
+    needing = unfinished.only("name", "object_id").order_by("id").first()
     if needing is not None:
         raise Conflict(f'The campaign "{needing.name}" ({needing.object_id}) is not finished and needs this {part}.')
 
@@ -183,7 +181,8 @@ def start(campaign_id: int, now: datetime) -> Campaign | None:
             message=message is not None,
             contact_group=group is not None,
         )
-        campaign.status, campaign.phase, campaign.modified_on = Status.CANCELLED, Phase.CLOSED, now
+        campaign.status, campaign.phase = Status.CANCELLED, Phase.CLOSED
+        touch(campaign)
         campaign.save(update_fields=["status", "phase", "modified_on"])
         return None
     ContactSet.objects.filter(pk=group.contact_set_id).update(pins=F("pins") + 1)
@@ -229,7 +228,7 @@ def close(campaign_id: int) -> bool:
         return False
     if campaign.status in UNFINISHED:
         campaign.status = Status.COMPLETED
-        campaign.modified_on = timezone.now()
+        touch(campaign)
     campaign.phase = Phase.CLOSED
     campaign.save(update_fields=["status", "modified_on", "phase"])
     return True
