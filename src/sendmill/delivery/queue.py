@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from sendmill.addresses import address_key
+from sendmill.campaigns import lifecycle
 from sendmill.delivery.models import CHUNK_ROWS, CHUNK_SHIFT
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
@@ -112,7 +113,7 @@ def _claim_of(campaign_id: int, owner: str, now: int, lease_ms: int) -> Claim | 
 
 
 def exchange(
-    fences: Mapping[int, int],
+    claims: Mapping[int, Claim],
     attempts: Sequence[Attempt],
     unsent: Sequence[int],
     wanted: Sequence[ClaimedRow],
@@ -120,8 +121,8 @@ def exchange(
 ) -> Exchange:
     """Record `attempts`, give back `unsent`, and mark `wanted` as being sent, in one transaction.
 
-    `fences` names every chunk in the worker's hands with its fencing number. Of a chunk that another worker has
-    taken over nothing is written. Of `wanted`, those whose campaign isn't active any more are left as they are, and
+    `claims` are the chunks in the worker's hands, by their ids. Of a chunk that another worker has taken over nothing
+    is written. Of `wanted`, those whose campaign isn't active any more are left as they are, and
     those who have opted out become final; the rest are marked and may be sent.
     """
     done = Exchange()
@@ -131,11 +132,13 @@ def exchange(
     if not involved:
         return done
     with transaction.atomic(), connection.cursor() as cursor:
+        # A pause, a cancel or an opt-out comes wholly before this transaction or after it.
+        lifecycle.hold_status(claims[chunk_id].campaign_id for chunk_id in involved if chunk_id in claims)
         cursor.execute(statement("lock_held_chunks", ids=sorted(involved)))
         held = {
             chunk_id: (status, client_id)
             for chunk_id, fence, status, client_id in cursor.fetchall()
-            if fences.get(chunk_id) == fence
+            if chunk_id in claims and claims[chunk_id].fence == fence
         }
         done.lost_chunks = involved - held.keys()
         done.stopped_chunks = {chunk_id for chunk_id, (status, _) in held.items() if status != "active"}

@@ -26,7 +26,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from sendmill.campaigns.models import Campaign
-from sendmill.delivery import policy, queue
+from sendmill.delivery import budget, policy, queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.journal import Journal
 from sendmill.delivery.owner import this_process
@@ -44,6 +44,8 @@ LOW_WATER = 500
 MOST_CHUNKS = 8
 OTHERS_SECONDS = 1.0
 IDLE_SECONDS = 0.2
+# What a relay's shared budget is asked for in one visit.
+PERMITS_AT_ONCE = 50
 # Sending stops this share of the lease before its end: no message leaves when the chunk may be another's.
 LEASE_MARGIN = 0.1
 SHUTDOWN_SECONDS = 30.0
@@ -126,6 +128,7 @@ class Worker:
     async def turn(self) -> bool:
         """One turn of the work; whether there was any."""
         claimed = await self._claim()
+        await self._ask_for_permits()
         wanted = self._take(self._pool.free_slots())
         exchanged, marked = await self._exchange(wanted)
         self._send(marked)
@@ -157,6 +160,21 @@ class Worker:
         self._hands[claim.chunk_id] = Hand(claim, self._deadline(now), deque(claim.rows))
         return True
 
+    async def _ask_for_permits(self) -> None:
+        """For relays with a rate: take from the shared budget what could be sent now."""
+        rates = {relay.name: relay.rate for relay in self._settings.relays if relay.rate is not None}
+        rows = sum(len(hand.rows) for hand in self._hands.values())
+        if not rates or not rows:
+            return
+        wanted = {
+            health.name: min(rows, PERMITS_AT_ONCE) - health.permits
+            for health in self._pool.health()
+            if health.permits is not None and not health.paused_seconds
+        }
+        granted = await self._in_database(budget.take, wanted, rates, now_ms())
+        for relay, messages in granted.items():
+            self._pool.grant(relay, messages)
+
     def _take(self, slots: int) -> list[ClaimedRow]:
         """Up to `slots` rows, in turns from each chunk in hand."""
         taken: list[ClaimedRow] = []
@@ -183,13 +201,12 @@ class Worker:
         attempts += [
             self._attempt_of_unsendable(problem) for problem in unsendable if self._is_held(problem.delivery_id)
         ]
-        fences = {chunk_id: hand.claim.fence for chunk_id, hand in self._hands.items()}
-        done = await self._in_database(queue.exchange, fences, attempts, unsent, wanted, now_ms())
+        claims = {chunk_id: hand.claim for chunk_id, hand in self._hands.items()}
+        done = await self._in_database(queue.exchange, claims, attempts, unsent, wanted, now_ms())
         self._forget(itertools.chain((a.delivery_id for a in attempts), unsent), returned=set(unsent))
         for chunk_id in done.lost_chunks:
             self._lose(chunk_id)
-        for chunk_id in done.stopped_chunks & self._hands.keys():
-            self._hands[chunk_id].rows.clear()
+        self._let_go(done.stopped_chunks)
         return True, done.marked
 
     def _settle(self, outcome: Outcome, attempts: list[Attempt], unsent: list[int]) -> None:
@@ -303,10 +320,15 @@ class Worker:
                 elif hand.deadline < before:
                     self._lose(chunk_id)
             # With every relay down no row is marked, so nothing else would notice a pause.
-            for chunk_id in await self._in_database(queue.stopped_chunks, list(self._hands)):
-                if chunk_id in self._hands:
-                    self._hands[chunk_id].rows.clear()
-                    self._wake.set()
+            self._let_go(await self._in_database(queue.stopped_chunks, list(self._hands)))
+
+    def _let_go(self, chunk_ids: set[int]) -> None:
+        """Send no more of these chunks, whose campaigns were paused or cancelled; what is on the wire finishes."""
+        for chunk_id in chunk_ids & self._hands.keys():
+            self._hands[chunk_id].rows.clear()
+        if chunk_ids:
+            self._pool.withdraw(lambda transmission: chunk_of(transmission.delivery_id) in chunk_ids)
+            self._wake.set()
 
     def _lose(self, chunk_id: int) -> None:
         """Another worker has this chunk now: whatever is still to come of it here is not ours to record."""

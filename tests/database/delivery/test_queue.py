@@ -29,11 +29,11 @@ def attempt(row: ClaimedRow, state: State, next_attempt_ms: int | None = None, c
 
 
 def mark(claim: Claim, rows: list[ClaimedRow]) -> queue.Exchange:
-    return queue.exchange({claim.chunk_id: claim.fence}, [], [], rows, now_ms())
+    return queue.exchange({claim.chunk_id: claim}, [], [], rows, now_ms())
 
 
 def record(claim: Claim, attempts: list[Attempt]) -> queue.Exchange:
-    return queue.exchange({claim.chunk_id: claim.fence}, attempts, [], [], now_ms())
+    return queue.exchange({claim.chunk_id: claim}, attempts, [], [], now_ms())
 
 
 def states() -> list[State]:
@@ -141,7 +141,7 @@ def test_after_pause_or_cancel_nothing_more_is_marked_but_outcomes_are_recorded(
     mark(claim, claim.rows[:1])
     lifecycle.set_status(client, campaign.object_id, status)
     done = queue.exchange(
-        {claim.chunk_id: claim.fence}, [attempt(claim.rows[0], State.DELIVERED)], [], claim.rows[1:], now_ms()
+        {claim.chunk_id: claim}, [attempt(claim.rows[0], State.DELIVERED)], [], claim.rows[1:], now_ms()
     )
     assert done.marked == []
     assert done.stopped_chunks == {claim.chunk_id}
@@ -157,7 +157,7 @@ def test_a_late_write_is_refused_by_the_fence():
     current = claimed(OTHER)
     assert current.fence > late.fence
     done = queue.exchange(
-        {late.chunk_id: late.fence}, [attempt(late.rows[0], State.DELIVERED)], [late.rows[1].id], late.rows, now_ms()
+        {late.chunk_id: late}, [attempt(late.rows[0], State.DELIVERED)], [late.rows[1].id], late.rows, now_ms()
     )
     assert done.lost_chunks == {late.chunk_id}
     assert done.marked == []
@@ -173,7 +173,7 @@ def test_unsent_rows_go_back_to_what_they_were():
     record(claim, [attempt(in_doubt, State.UNCONFIRMED, now_ms()), attempt(deferred, State.DEFERRED, now_ms())])
     mark(claim, claim.rows)
     assert states() == [State.SENDING_AGAIN, State.SENDING, State.SENDING]
-    queue.exchange({claim.chunk_id: claim.fence}, [], [row.id for row in claim.rows], [], now_ms())
+    queue.exchange({claim.chunk_id: claim}, [], [row.id for row in claim.rows], [], now_ms())
     assert states() == [State.UNCONFIRMED, State.DEFERRED, State.QUEUED]
 
 

@@ -38,7 +38,7 @@ def claim_and_mark(owner: Owner, count: int) -> Claim:
     expanded_campaign(count)
     claim = queue.claim(str(owner), now_ms(), LEASE_MS)
     assert claim is not None
-    queue.exchange({claim.chunk_id: claim.fence}, [], [], claim.rows, now_ms())
+    queue.exchange({claim.chunk_id: claim}, [], [], claim.rows, now_ms())
     return claim
 
 

@@ -1,0 +1,96 @@
+"""How fast a campaign is sent, beside Postfix's own load generator, into the same smtp-sink in the same run.
+
+    .venv/bin/python bench/send.py [--recipients 50000] [--rounds 3]
+
+Each round sends the same number of messages twice: with `smtp-source -d -s 20 -l 4000`, and with Sendmill, as a
+personalised multipart HTML campaign of about 4 KB, from the campaign's start to every result recorded. Sendmill runs
+as users run it: `sendmill run`, SQLite, default settings, a campaign over HTTP. Printed: the ratio of the two rates
+(the median of the rounds is the figure to quote), CPU a message of Sendmill's processes, and their peak memory.
+"""
+
+import argparse
+import io
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.running import RunningServer, free_port, smtp_sink
+
+SUBJECT = "Grüße aus der Mühle, {{ name }}"
+PARAGRAPH = (
+    "<p>Unser Angebot für {{ city }}: frisches Mehl — täglich gemahlen, kräftig im Geschmack und für Sie, {{ name }}, "
+    "in dieser Woche um {{ discount }} günstiger. Wir freuen uns auf Ihren Besuch in der Mühle am Wehr.</p>\n"
+)
+BODY = "<html><body><h1>Hallo {{ name }}</h1>\n" + PARAGRAPH * 6 + "<p>Ihre Mühle</p></body></html>"
+
+
+def main() -> None:
+    """Run the rounds and print what they gave."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipients", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    ratios = []
+    for number in range(1, options.rounds + 1):
+        with smtp_sink() as port:
+            yardstick = options.recipients / run_smtp_source(port, options.recipients)
+        with smtp_sink() as port:
+            rate, cpu, peak = run_sendmill(port, options.recipients)
+        ratios.append(rate / yardstick)
+        print(
+            f"round {number}: ratio {rate / yardstick:.2f}   Sendmill {rate:,.0f}/s, smtp-source {yardstick:,.0f}/s   "
+            f"CPU {cpu * 1e6 / options.recipients:.0f} µs a message   peak memory a process {peak / 1e6:.0f} MB",
+            flush=True,
+        )
+    print(f"median ratio to smtp-source: {statistics.median(ratios):.2f}")
+
+
+def run_smtp_source(port: int, messages: int) -> float:
+    """Seconds that smtp-source takes for so many messages of 4,000 bytes on 20 sessions."""
+    arguments = ["smtp-source", "-d", "-s", "20", "-l", "4000", "-m", str(messages)]
+    addresses = ["-f", "from@bench.example", "-t", "to@bench.example", f"127.0.0.1:{port}"]
+    began = time.monotonic()
+    subprocess.run([*arguments, *addresses], check=True)
+    return time.monotonic() - began
+
+
+def run_sendmill(sink_port: int, recipients: int) -> tuple[float, float, float]:
+    """Messages a second, CPU seconds of all processes, and the largest peak memory of one, in bytes."""
+    with tempfile.TemporaryDirectory(prefix="sendmill-bench-") as folder:
+        server = RunningServer(Path(folder), free_port(), f"smtp://127.0.0.1:{sink_port}?tls=none")
+        with server:
+            api = server.client()
+            sender = api.post_json("/email/senderid/", {"description": "Bench", "email": "from@bench.example"})
+            attributes = {
+                "message": {"source": "new", "description": SUBJECT, "email_message": BODY},
+                "contact_group": {"type": "upload", "name_index": 1, "email_index": 0},
+                "schedule": {
+                    "name": "Bench",
+                    "start_date": "2020-01-01 00:00",
+                    "timezone": "EST5EDT",
+                    "sender_id": sender["$_id"],
+                },
+            }
+            campaign = api.post_campaign(attributes, contacts_csv(recipients))
+            cpu_before, began = server.cpu_seconds(), time.monotonic()
+            identifier = campaign["$_id"]["$oid"]
+            while api.get_json(f"/email/campaign/?_id={identifier}")["status"] != "completed":
+                time.sleep(0.02)
+            seconds = time.monotonic() - began
+            return recipients / seconds, server.cpu_seconds() - cpu_before, server.peak_memory()
+
+
+def contacts_csv(recipients: int) -> bytes:
+    """A file of contacts with two extra columns, and names outside of ASCII."""
+    text = io.StringIO()
+    text.write("email,name,city,discount\n")
+    names, cities = ("Jürgen Groß", "Zoë Ångström", "Anna Müller", "Иван Петров"), ("Köln", "Kraków", "Lyon")
+    for number in range(recipients):
+        text.write(f"person{number}@bench.example,{names[number % 4]} {number},{cities[number % 3]},{number % 50} %\n")
+    return text.getvalue().encode()
+
+
+if __name__ == "__main__":
+    main()
