@@ -22,7 +22,7 @@ class Chunk(models.Model):
 
     `due_ms` is when the chunk has something to do next, None when all its rows are final. `owner` is the worker that
     holds it, "" when it is free. `fence` grows with every change of owner: a write that names an older number is
-    refused.
+    refused. `is_let_go`: its campaign was paused or cancelled, and its owner begins nothing more of it.
     """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="chunks", db_index=False)
@@ -31,13 +31,12 @@ class Chunk(models.Model):
     owner = models.CharField(max_length=120, default="")
     lease_until_ms = models.BigIntegerField(default=0)
     fence = models.BigIntegerField(default=0)
+    is_let_go = models.BooleanField(default=False)
 
     class Meta:
         indexes = [
             models.Index(fields=["campaign", "id"], name="chunks_of_campaign"),
-            models.Index(
-                fields=["campaign", "due_ms"], name="chunks_due", condition=models.Q(due_ms__isnull=False)
-            ),
+            models.Index(fields=["campaign", "due_ms"], name="chunks_due", condition=models.Q(due_ms__isnull=False)),
             models.Index(fields=["owner"], name="chunks_owned", condition=~models.Q(owner="")),
         ]
 

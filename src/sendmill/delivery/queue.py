@@ -228,11 +228,22 @@ def renew(owner: str, now: int, lease_ms: int) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def stopped_chunks(chunk_ids: Iterable[int]) -> set[int]:
-    """Of these chunks, those whose campaign isn't active (any more)."""
+def recheck(chunk_ids: Iterable[int], rows: Sequence[ClaimedRow]) -> tuple[set[int], set[int]]:
+    """What has changed since rows were marked: the chunks whose campaign isn't active, the rows opted out meanwhile."""
     numbers = list(chunk_ids)
     if not numbers:
-        return set()
+        return set(), set()
     with connection.cursor() as cursor:
-        cursor.execute(statement("stopped_chunks", ids=numbers))
-        return {row[0] for row in cursor.fetchall()}
+        cursor.execute(statement("statuses", ids=numbers))
+        found = cursor.fetchall()
+        stopped = {chunk_id for chunk_id, status, _ in found if status != "active"}
+        client_of = {chunk_id: client_id for chunk_id, _, client_id in found}
+        return stopped, _opted_out(cursor, [row for row in rows if chunk_of(row.id) in client_of], client_of)
+
+
+def acknowledge_stop(owner: str, chunk_ids: Iterable[int]) -> None:
+    """Say that this worker begins nothing more of these chunks (see `control`)."""
+    numbers = list(chunk_ids)
+    if numbers:
+        with connection.cursor() as cursor:
+            cursor.execute(statement("let_go", ids=numbers), [owner])

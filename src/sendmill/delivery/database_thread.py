@@ -1,0 +1,46 @@
+"""The one thread in which a worker's event loop uses the database."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+
+log = structlog.get_logger()
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DatabaseThread:
+    """Runs functions in a thread of its own, one after the other, on that thread's connection."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="database")
+
+    async def run(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `act` returns. While the database can't be used it is tried again: so it must be fit to be done twice.
+
+        A transaction whose commit was not confirmed may have happened.
+        """
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await loop.run_in_executor(self._executor, lambda: act(*args, **kwargs))
+            except DatabaseError as error:
+                log.error("worker.database_error", act=getattr(act, "__name__", "?"), error=str(error).strip())
+                await loop.run_in_executor(self._executor, connection.close)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def close(self) -> None:
+        """Close the connection and end the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, connection.close)
+        self._executor.shutdown()
