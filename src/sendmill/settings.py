@@ -8,6 +8,7 @@ import os
 import secrets
 import urllib.parse
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -241,12 +242,51 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = [
+    "sendmill.api.middleware.content_length",
+    "sendmill.api.middleware.multipart_content_type",
+    "sendmill.api.middleware.trailing_slash",
+    "sendmill.api.body.bounded_body",
+]
+APPEND_SLASH = False  # trailing_slash knows better
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
+
+FILE_UPLOAD_HANDLERS = ["sendmill.api.body.NamelessFileUploadHandler"]
+# What a request may hold beside files: it is all in memory.
+DATA_UPLOAD_MAX_MEMORY_SIZE = min(16 * 1024 * 1024, SENDMILL_MAX_UPLOAD)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["sendmill.api.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["sendmill.api.authentication.HasToken"],
+    "DEFAULT_PARSER_CLASSES": [
+        "sendmill.api.body.JSONParser",
+        "sendmill.api.body.FormParser",
+        "sendmill.api.body.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["sendmill.api.negotiation.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "sendmill.api.negotiation.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": "sendmill.api.negotiation.NoMetadata",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "sendmill.api.errors.answer_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# A login is locked for the user name and address that failed, so that nobody can lock others out.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=5)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "sendmill.api.login.client_address"
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Retry-After is a promise
+AXES_DISABLE_ACCESS_LOG = True  # it grows with every login
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
 LOGGING_CONFIG = None
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware answers in HTML; sendmill.api answers a lock-out itself

@@ -1,5 +1,28 @@
 """Every route, on one page."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern] = []
+from sendmill.api.contacts import ContactGroupView
+from sendmill.api.health import healthy, ready
+from sendmill.api.login import LoginView
+from sendmill.api.optouts import OptOutView
+from sendmill.api.senders import SenderView
+
+api = [
+    path("auth/api-token-auth/", LoginView.as_view()),
+    path("email/senderid/", SenderView.as_view()),
+    path("email/optout/", OptOutView.as_view()),
+    path("email/contact/", ContactGroupView.as_view()),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include(api)),
+    path("api/v1/", include(api)),
+    path("healthz", healthy),
+    path("readyz", ready),
+]
+
+handler400 = "sendmill.api.errors.bad_request"
+handler403 = "sendmill.api.errors.permission_denied"
+handler404 = "sendmill.api.errors.page_not_found"
+handler500 = "sendmill.api.errors.server_error"

@@ -11,7 +11,7 @@ from sendmill.errors import InvalidField, NotFound
 from sendmill.ids import parse_object_id
 
 MAX_NAME_LENGTH = 200
-FIRST_TOKEN_NAME = "first"
+_OF_NEW_CLIENT = "first"
 
 
 class NewClient(NamedTuple):
@@ -40,7 +40,7 @@ def add_client(name: str, email: str, password: str | None = None) -> NewClient:
             client = Client.objects.create(name=name)
             user = User.objects.create_user(address, password)
             Membership.objects.create(client=client, user=user, role=Role.OWNER)
-            return NewClient(client, user, issue_token(client, user, FIRST_TOKEN_NAME))
+            return NewClient(client, user, issue_token(client, user, _OF_NEW_CLIENT))
     except IntegrityError:
         raise InvalidField("email", "A user with this email address exists already.") from None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TypeVar
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from sendmill.accounts.models import Client, ClientResource
@@ -17,19 +18,12 @@ PAGE_ROWS = 2000
 
 def find(model: type[Resource], client: Client, object_id: str) -> Resource:
     """The client's resource with this id. Raises NotFound: unknown, malformed or another client's."""
-    found = model._default_manager.filter(client=client, object_id=parse_object_id(object_id)).first()
-    if found is None:
-        raise NotFound(f"There is no such {model._meta.verbose_name}.")
-    return found
+    return _first(model._default_manager.all(), client, object_id)
 
 
 def find_for_update(model: type[Resource], client: Client, object_id: str) -> Resource:
     """Like `find`, and locked until the transaction that it must be called in ends."""
-    rows = model._default_manager.select_for_update()
-    found = rows.filter(client=client, object_id=parse_object_id(object_id)).first()
-    if found is None:
-        raise NotFound(f"There is no such {model._meta.verbose_name}.")
-    return found
+    return _first(model._default_manager.select_for_update(), client, object_id)
 
 
 def pages(
@@ -44,6 +38,8 @@ def pages(
     while left is None or left > 0:
         wanted = page_rows if left is None else min(page_rows, left)
         page = list(model._default_manager.filter(client=client, pk__gt=after).order_by("pk")[:wanted])
+        for row in page:
+            row.client = client  # known, and otherwise a query for every row that shows it
         if page:
             yield page
         if len(page) < wanted:
@@ -55,3 +51,11 @@ def pages(
 def touch(resource: ClientResource) -> None:
     """Move `modified_on` to now, and always forward: two changes within one millisecond are still two."""
     resource.modified_on = max(timezone.now(), resource.modified_on + timedelta(milliseconds=1))
+
+
+def _first(rows: QuerySet[Resource], client: Client, object_id: str) -> Resource:
+    found = rows.filter(client=client, object_id=parse_object_id(object_id)).first()
+    if found is None:
+        raise NotFound(f"There is no such {rows.model._meta.verbose_name}.")
+    found.client = client
+    return found

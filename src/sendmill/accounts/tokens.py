@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from sendmill.accounts.models import ApiToken, Client, Membership, Role, User
 
-LOGIN_TOKEN_NAME = "login"
+OF_LOGIN = "login"
 """The name of tokens that were issued for a user name and a password."""
 
 LOGIN_TOKENS_KEPT = 100
@@ -34,8 +34,8 @@ def issue_token(client: Client, user: User | None, name: str) -> str:
 @transaction.atomic
 def issue_login_token(client: Client, user: User) -> str:
     """A new token for a user who has just logged in. Of a user's login tokens the last used ones are kept."""
-    text = issue_token(client, user, LOGIN_TOKEN_NAME)
-    of_logins = ApiToken.objects.filter(user=user, name=LOGIN_TOKEN_NAME)
+    text = issue_token(client, user, OF_LOGIN)
+    of_logins = ApiToken.objects.filter(user=user, name=OF_LOGIN)
     by_use = of_logins.order_by(Coalesce(F("last_used_on"), F("created_on")).desc(), "-pk")
     surplus = by_use.values_list("pk", flat=True)[LOGIN_TOKENS_KEPT:]
     ApiToken.objects.filter(pk__in=list(surplus)).delete()

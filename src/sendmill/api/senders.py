@@ -1,0 +1,35 @@
+"""`/email/senderid/`: registered from-addresses."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from sendmill.accounts.models import Client
+from sendmill.api.requests import Text
+from sendmill.api.resources import ResourceView, ids_of, times_of
+from sendmill.campaigns.lifecycle import Part
+from sendmill.senders import registry
+from sendmill.senders.models import Sender
+
+
+class SenderBody(serializers.Serializer[Any]):
+    description = Text(help_text="An easy to remember name for the registered email.")
+    email = Text(help_text="A valid email that will be used as a from address when sending out email messages.")
+
+
+class SenderView(ResourceView[Sender]):
+    model = Sender
+    body = SenderBody
+    part = Part.SENDER
+
+    def shape(self, row: Sender) -> dict[str, Any]:
+        return {**ids_of(row), "description": row.description, "email": row.email, **times_of(row)}
+
+    def add(self, client: Client, fields: dict[str, Any]) -> Sender:
+        return registry.add_sender(client, **fields)
+
+    def change(self, client: Client, object_id: str, fields: dict[str, Any]) -> Sender:
+        return registry.update_sender(client, object_id, **fields)
+
+    def remove(self, client: Client, object_id: str) -> None:
+        registry.delete_sender(client, object_id)
