@@ -2,10 +2,12 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from sendmill.api.campaigns import CampaignView
 from sendmill.api.contacts import ContactGroupView
 from sendmill.api.health import healthy, ready
 from sendmill.api.login import LoginView
 from sendmill.api.optouts import OptOutView
+from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
 
 api = [
@@ -13,6 +15,8 @@ api = [
     path("email/senderid/", SenderView.as_view()),
     path("email/optout/", OptOutView.as_view()),
     path("email/contact/", ContactGroupView.as_view()),
+    path("email/campaign/", CampaignView.as_view()),
+    path("email/result/filter/", ResultView.as_view()),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

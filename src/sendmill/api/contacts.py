@@ -13,7 +13,7 @@ from sendmill.accounts.resources import find, pages
 from sendmill.api.authentication import client_of
 from sendmill.api.requests import Text, requested_id, window
 from sendmill.api.resources import ResourceView, ids_of, times_of
-from sendmill.api.streaming import array, array_of, object_with_array, stream_answer
+from sendmill.api.streaming import array_of_rows, array_of_streams, object_with_array, stream_answer
 from sendmill.campaigns.lifecycle import Part
 from sendmill.contacts import groups
 from sendmill.contacts.groups import ContactRow
@@ -38,7 +38,7 @@ class ContactGroupView(ResourceView[ContactGroup]):
         if object_id is not None:
             return stream_answer(request, _with_contacts(find(ContactGroup, client, object_id)))
         after, limit = window(request, ContactGroup, client)
-        return stream_answer(request, array_of(_with_contacts(group) for group in _fresh(client, after, limit)))
+        return stream_answer(request, array_of_streams(_with_contacts(group) for group in _fresh(client, after, limit)))
 
     def put(self, request: Request) -> HttpResponseBase:
         """Unlike the other resources' PUT it is answered with the whole object."""
@@ -59,7 +59,7 @@ class ContactGroupView(ResourceView[ContactGroup]):
 
 
 def _with_contacts(group: ContactGroup) -> Iterator[bytes]:
-    contacts = array(groups.contact_pages(group.contact_set_id), ContactRow._asdict)
+    contacts = array_of_rows(groups.contact_pages(group.contact_set_id), ContactRow._asdict)
     return object_with_array(_head(group), "contacts", contacts, times_of(group))
 
 

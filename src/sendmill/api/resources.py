@@ -15,7 +15,7 @@ from sendmill.accounts.resources import PAGE_ROWS, Resource, find, pages
 from sendmill.api.authentication import client_of
 from sendmill.api.rendering import no_content, oid, time_text
 from sendmill.api.requests import checked, checked_changes, requested_id, required_id, window
-from sendmill.api.streaming import array, stream_answer
+from sendmill.api.streaming import array_of_rows, stream_answer
 from sendmill.campaigns.lifecycle import Part, ensure_unused
 
 
@@ -53,7 +53,7 @@ class ResourceView(APIView, Generic[Resource]):
             return Response(self.shape(find(self.model, client, object_id)))
         after, limit = window(request, self.model, client)
         rows = pages(self.model, client, after=after, limit=limit, page_rows=self.page_rows)
-        return stream_answer(request, array(rows, self.shape))
+        return stream_answer(request, array_of_rows(rows, self.shape))
 
     def post(self, request: Request) -> HttpResponseBase:
         return Response(self.shape(self.add(client_of(request), checked(self.body, request))), status=201)

@@ -30,16 +30,21 @@ def stream_answer(request: Request, pieces: Iterable[bytes], content_type: str =
     return StreamingHttpResponse(chain([first], _logged(stream, request.path)), content_type=content_type)
 
 
-def array(pages: Iterable[list[Row]], shape: Callable[[Row], Any]) -> Iterator[bytes]:
-    """The rows of all pages as one JSON array, a piece for each page."""
+def array(elements: Iterable[bytes]) -> Iterator[bytes]:
+    """One JSON array. Each piece of `elements` is one JSON element or several with commas between them."""
     opening = b"["
-    for page in pages:
-        yield opening + json_bytes([shape(row) for row in page])[1:-1]
+    for piece in elements:
+        yield opening + piece
         opening = b","
     yield b"[]" if opening == b"[" else b"]"
 
 
-def array_of(elements: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+def array_of_rows(pages: Iterable[list[Row]], shape: Callable[[Row], Any]) -> Iterator[bytes]:
+    """The rows of all pages, none of which is empty, as one JSON array."""
+    return array(json_bytes([shape(row) for row in page])[1:-1] for page in pages)
+
+
+def array_of_streams(elements: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
     """Elements that are streams of JSON themselves as one JSON array."""
     opening = b"["
     for element in elements:

@@ -1,0 +1,95 @@
+"""`/email/campaign/`: campaigns."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http.response import HttpResponseBase
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from sendmill.accounts.resources import find, pages
+from sendmill.api.authentication import client_of
+from sendmill.api.body import parse_json
+from sendmill.api.exceptions import TooLarge
+from sendmill.api.rendering import no_content, oid
+from sendmill.api.requests import checked_changes, posted, requested_id, required_id, window
+from sendmill.api.resources import ids_of, times_of
+from sendmill.api.streaming import array_of_rows, stream_answer
+from sendmill.api.uploads import uploaded_file
+from sendmill.campaigns.creation import create_campaign
+from sendmill.campaigns.lifecycle import SETTABLE
+from sendmill.campaigns.models import Campaign
+from sendmill.delivery.control import set_status
+
+IMPORT_HEADER = "Sendmill-Import"
+
+# What a campaign sends, copied when it starts: as large as a message, and not shown.
+_FROZEN = ("frozen_subject", "frozen_body")
+
+
+class CampaignStatusBody(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(
+        [status.value for status in SETTABLE], help_text="Control the status of the campaign."
+    )
+
+
+class CampaignView(APIView):
+    def get(self, request: Request) -> HttpResponseBase:
+        client = client_of(request)
+        object_id = requested_id(request)
+        if object_id is not None:
+            return Response(_shape(find(Campaign, client, object_id)))
+        after, limit = window(request, Campaign, client)
+        campaigns = pages(Campaign, client, after=after, limit=limit, omit=_FROZEN)
+        return stream_answer(request, array_of_rows(campaigns, _shape))
+
+    def post(self, request: Request) -> HttpResponseBase:
+        created = create_campaign(
+            client_of(request),
+            _attributes(request),
+            uploaded_file(request, "csv_file"),
+            uploaded_file(request, "message_file"),
+        )
+        headers = {IMPORT_HEADER: created.import_object_id} if created.import_object_id else None
+        return Response(_shape(created.campaign), status=201, headers=headers)
+
+    def put(self, request: Request) -> HttpResponseBase:
+        client = client_of(request)
+        object_id = find(Campaign, client, required_id(request)).object_id
+        set_status(client, object_id, **checked_changes(CampaignStatusBody, request))
+        return no_content()
+
+
+def _attributes(request: Request) -> Any:
+    """What `attributes` says; None without it. It may be a field or, as browsers send JSON, a file part.
+
+    Raises ValidationError.
+    """
+    value = posted(request).get("attributes")
+    if "attributes" in request.FILES:
+        content = request.FILES["attributes"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        if len(content) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise TooLarge
+        value = content.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_json(value)
+    except exceptions.ParseError as error:
+        raise serializers.ValidationError({"attributes": [str(error.detail)]}) from None
+
+
+def _shape(campaign: Campaign) -> dict[str, Any]:
+    return {
+        **ids_of(campaign),
+        "contact_group_id": oid(campaign.contact_group_object_id),
+        "sender_id": oid(campaign.sender_object_id),
+        "message_id": oid(campaign.message_object_id),
+        "name": campaign.name,
+        "start_date": f"{campaign.start_wall_clock.replace(' ', 'T')}:00.000000",
+        "timezone": campaign.timezone,
+        **times_of(campaign),
+        "status": campaign.status,
+    }
