@@ -48,6 +48,10 @@ class InvalidFields(SendmillError):
         self.errors = tuple(errors)
         super().__init__("; ".join(str(error) for error in self.errors))
 
+    def below(self, *parents: str) -> "InvalidFields":
+        """The same errors with their paths under `parents`."""
+        return InvalidFields([error.below(*parents) for error in self.errors])
+
 
 class NotFound(SendmillError):
     """There is no such thing, or it is another client's, which must look the same."""
