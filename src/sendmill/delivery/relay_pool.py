@@ -1,0 +1,167 @@
+"""All relays of one worker process."""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sendmill.delivery.outbox import OutboxChannel
+from sendmill.delivery.relay_channel import RelayChannel
+from sendmill.delivery.relay_state import LossCounter
+from sendmill.delivery.relays import Relay
+from sendmill.delivery.smtp import refuse_addresses
+from sendmill.delivery.transmission import (
+    OnLastBytes,
+    OnOutcome,
+    Outcome,
+    OutcomeKind,
+    RelayHealth,
+    TimeLimits,
+    Transmission,
+)
+
+MESSAGES_PER_CONNECTION = 500
+"""Servers count: Exim ends a session after 1,000 messages, others after fewer. A new one costs some milliseconds."""
+
+
+class RelayPool:
+    """Hands transmissions to relays and tells what became of each: exactly one outcome for every `submit`.
+
+    Everything happens in one event loop, and no method blocks. `on_last_bytes(delivery_id)` is called immediately
+    before the write that holds the content's last byte; unless it returns True, nothing is delivered and the outcome
+    is NOT_SENT. `on_outcome` may be called from within `submit`, and may itself call `submit`.
+
+    `ready` is how many transmissions each relay takes beyond the two per connection that are on the wire. They are
+    what a connection puts into the write that ends its last message; without any, each message costs a write more.
+
+    A relay with a rate sends only what `grant` allows: the rate holds over all workers, so its budget is not here.
+    """
+
+    def __init__(
+        self,
+        relays: Sequence[Relay],
+        on_last_bytes: OnLastBytes,
+        on_outcome: OnOutcome,
+        *,
+        limits: TimeLimits | None = None,
+        outbox_folder: Path | None = None,
+        ready: int | None = None,
+        messages_per_connection: int = MESSAGES_PER_CONNECTION,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.on_last_bytes = on_last_bytes
+        self.limits = limits or TimeLimits()
+        self.losses = LossCounter()
+        self.messages_per_connection = messages_per_connection
+        self.random = random
+        self.tick_seconds = _tick_seconds(self.limits)
+        self._on_outcome = on_outcome
+        self._slots_changed = asyncio.Event()
+        self._channels: list[RelayChannel | OutboxChannel] = [
+            OutboxChannel(relay, self, outbox_folder)
+            if relay.kind == "outbox"
+            else RelayChannel(relay, self, relay.connections if ready is None else ready, _tls_context(relay))
+            for relay in relays
+        ]
+
+    # What a worker calls --------------------------------------------------------------------------------------------
+
+    def free_slots(self) -> int:
+        """How many transmissions the relays that are up take right now."""
+        return sum(channel.free_slots() for channel in self._channels)
+
+    async def wait_for_slot(self) -> None:
+        """Returns when `free_slots()` is above 0."""
+        while self.free_slots() == 0:
+            self._slots_changed.clear()
+            await self._slots_changed.wait()
+
+    def submit(self, transmission: Transmission) -> None:
+        """Hands over a transmission. It goes to the relay with the most free slots."""
+        refusal = refuse_addresses(transmission)
+        if refusal is not None:
+            self.refuse(transmission, refusal, "")
+            return
+        self._channel_for(transmission).submit(transmission)
+
+    def withdraw(self, is_wanted_back: Callable[[Transmission], bool]) -> None:
+        """Gives back, NOT_SENT, those of which nothing is on the wire yet and `is_wanted_back` is true."""
+        for channel in self._channels:
+            channel.withdraw(is_wanted_back)
+
+    def grant(self, relay_name: str, messages: int) -> None:
+        """Allows a relay that has a rate this many messages more."""
+        for channel in self._channels:
+            if channel.name == relay_name and channel.permits is not None:
+                channel.permits += messages
+        self.slots_changed()
+
+    def health(self) -> list[RelayHealth]:
+        """The state of each relay, in the order they were given."""
+        return [channel.health() for channel in self._channels]
+
+    async def close(self, seconds: float) -> None:
+        """Finishes the transactions whose MAIL is on the wire and says QUIT; all else comes back NOT_SENT at once.
+
+        What is not finished after `seconds` is cut off, and comes back IN_DOUBT or NOT_SENT.
+        """
+        for channel in self._channels:
+            channel.begin_close()
+        try:
+            async with asyncio.timeout(seconds):
+                while not all(channel.is_settled for channel in self._channels):
+                    self._slots_changed.clear()
+                    await self._slots_changed.wait()
+        except TimeoutError:
+            for channel in self._channels:
+                channel.abort()
+
+    # What its channels call -----------------------------------------------------------------------------------------
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Passes an outcome on."""
+        self._on_outcome(outcome)
+        self._slots_changed.set()
+
+    def refuse(self, transmission: Transmission, refusal: tuple[int, str], relay_name: str) -> None:
+        """REJECTED by ourselves: nothing of it was sent. `refusal` is a code and a text with its enhanced code."""
+        code, text = refusal
+        enhanced = text.partition(" ")[0]
+        self.conclude(Outcome(transmission.delivery_id, OutcomeKind.REJECTED, code, enhanced, text, relay_name))
+
+    def slots_changed(self) -> None:
+        """There may be more free slots than before."""
+        self._slots_changed.set()
+
+    def others_may_take_smtputf8(self) -> bool:
+        """Whether a relay is up that has not been seen to lack SMTPUTF8."""
+        return any(channel.is_up and not channel.lacks_smtputf8 for channel in self._channels)
+
+    def _channel_for(self, transmission: Transmission) -> RelayChannel | OutboxChannel:
+        channels = self._channels
+        if len(channels) == 1:
+            return channels[0]
+        if transmission.smtputf8:
+            channels = [channel for channel in channels if channel.is_up and not channel.lacks_smtputf8] or channels
+        return max(channels, key=lambda channel: channel.free_slots())
+
+
+def _tls_context(relay: Relay) -> ssl.SSLContext | None:
+    """How TLS to this relay is done: certificates and names are checked unless verify=no."""
+    if relay.tls == "none":
+        return None
+    context = ssl.create_default_context()
+    if not relay.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tick_seconds(limits: TimeLimits) -> float:
+    """How often deadlines are looked at: within a quarter of the shortest, at most a second late."""
+    shortest = min(
+        limits.command, limits.mail, limits.rcpt, limits.data_init, limits.data_block, limits.final_dot,
+        limits.quit, limits.idle,
+    )  # fmt: skip
+    return max(0.01, min(1.0, shortest / 4))
