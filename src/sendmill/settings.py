@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from sendmill import __version__
 from sendmill.errors import SettingError
 
 
@@ -274,6 +275,16 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "sendmill.api.errors.answer_exception",
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sendmill API",
+    "VERSION": __version__,
+    "DESCRIPTION": "Every path is served under the root and under `/api/v1`, with and without the slash at its end.",
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": "/"}, {"url": "/api/v1"}],
+    "POSTPROCESSING_HOOKS": [],
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,  # they are for who reads the code
 }
 
 # A login is locked for the user name and address that failed, so that nobody can lock others out.

@@ -1,11 +1,15 @@
 """Every route, on one page."""
 
+from django.contrib.staticfiles.views import serve
 from django.urls import URLPattern, URLResolver, include, path
 
+from sendmill.api import documentation
 from sendmill.api.campaigns import CampaignView
 from sendmill.api.contacts import ContactGroupView
 from sendmill.api.health import healthy, ready
+from sendmill.api.imports import ImportView, RejectedRowsView
 from sendmill.api.login import LoginView
+from sendmill.api.messages import MessageView
 from sendmill.api.optouts import OptOutView
 from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
@@ -15,6 +19,9 @@ api = [
     path("email/senderid/", SenderView.as_view()),
     path("email/optout/", OptOutView.as_view()),
     path("email/contact/", ContactGroupView.as_view()),
+    path("email/message/", MessageView.as_view()),
+    path("email/import/", ImportView.as_view()),
+    path("email/import/rejected/", RejectedRowsView.as_view()),
     path("email/campaign/", CampaignView.as_view()),
     path("email/result/filter/", ResultView.as_view()),
 ]
@@ -22,6 +29,10 @@ api = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(api)),
     path("api/v1/", include(api)),
+    path("api/v1/schema/", documentation.schema, name="documentation-schema"),
+    path("api/v1/docs/", documentation.page),
+    path("api/v1/docs/script.js", documentation.script, name="documentation-script"),
+    path("static/<path:path>", serve, {"insecure": True}),
     path("healthz", healthy),
     path("readyz", ready),
 ]

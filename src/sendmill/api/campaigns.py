@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +14,19 @@ from sendmill.accounts.resources import find, pages
 from sendmill.api.authentication import client_of
 from sendmill.api.body import parse_json
 from sendmill.api.exceptions import TooLarge
+from sendmill.api.openapi import (
+    AFTER,
+    CAMPAIGN_FORM,
+    ID,
+    IMPORT_HEADER,
+    LIMIT,
+    OPTIONAL_ID,
+    READ,
+    WRITE,
+    answers,
+    list_or_one,
+    reference,
+)
 from sendmill.api.rendering import no_content, oid
 from sendmill.api.requests import checked_changes, posted, requested_id, required_id, window
 from sendmill.api.resources import ids_of, times_of
@@ -22,8 +36,6 @@ from sendmill.campaigns.creation import create_campaign
 from sendmill.campaigns.lifecycle import SETTABLE
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery.control import set_status
-
-IMPORT_HEADER = "Sendmill-Import"
 
 # What a campaign sends, copied when it starts: as large as a message, and not shown.
 _FROZEN = ("frozen_subject", "frozen_body")
@@ -35,6 +47,22 @@ class CampaignStatusBody(serializers.Serializer[Any]):
     )
 
 
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="getCampaign", summary="List campaigns, or get one", tags=["campaign"],
+        parameters=[OPTIONAL_ID, LIMIT, AFTER],
+        responses=answers({200: list_or_one("Campaign", "Campaign")}, (400, *READ)),
+    ),
+    post=extend_schema(
+        operation_id="addCampaign", summary="Add campaign", tags=["campaign"], parameters=[IMPORT_HEADER],
+        request={"multipart/form-data": CAMPAIGN_FORM},
+        responses=answers({201: reference("Campaign")}, (*WRITE, 507)),
+    ),
+    put=extend_schema(
+        operation_id="updateCampaign", summary="Pause, resume or cancel a campaign", tags=["campaign"], parameters=[ID],
+        request=CampaignStatusBody, responses=answers({204: None}, (*WRITE, 404)),
+    ),
+)  # fmt: skip
 class CampaignView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         client = client_of(request)
@@ -52,7 +80,7 @@ class CampaignView(APIView):
             uploaded_file(request, "csv_file"),
             uploaded_file(request, "message_file"),
         )
-        headers = {IMPORT_HEADER: created.import_object_id} if created.import_object_id else None
+        headers = {IMPORT_HEADER.name: created.import_object_id} if created.import_object_id else None
         return Response(_shape(created.campaign), status=201, headers=headers)
 
     def put(self, request: Request) -> HttpResponseBase:

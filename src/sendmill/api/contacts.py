@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find, pages
 from sendmill.api.authentication import client_of
+from sendmill.api.openapi import describe_resource
 from sendmill.api.requests import Text, requested_id, window
 from sendmill.api.resources import ResourceView, ids_of, times_of
 from sendmill.api.streaming import array_of_rows, array_of_streams, object_with_array, stream_answer
@@ -27,6 +28,7 @@ class ContactGroupBody(serializers.Serializer[Any]):
     tag = Text(help_text="A friendly name for your contact group.")
 
 
+@describe_resource("ContactGroup", "contact group", ContactGroupBody, needed=True, put_shows=True)
 class ContactGroupView(ResourceView[ContactGroup]):
     model = ContactGroup
     body = ContactGroupBody

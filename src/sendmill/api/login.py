@@ -12,6 +12,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +21,7 @@ from rest_framework.views import APIView
 from sendmill.accounts.clients import client_of
 from sendmill.accounts.models import User
 from sendmill.accounts.tokens import issue_login_token
+from sendmill.api.openapi import answers, reference
 from sendmill.api.requests import checked
 
 _REFUSED = {"non_field_errors": ["Unable to log in with provided credentials."]}
@@ -34,6 +36,10 @@ class LoginView(APIView):
     authentication_classes = ()
     permission_classes = ()
 
+    @extend_schema(
+        operation_id="logIn", summary="A token for a user name and a password", tags=["authentication"],
+        request=LoginBody, responses=answers({200: reference("Token")}, (400, 411, 413, 415, 429, 503)),
+    )  # fmt: skip
     def post(self, request: Request) -> Response:
         """A user who is unknown, deactivated or in no client, and a wrong password, all look the same, and take the
         same time: Django hashes a password either way."""

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from sendmill.accounts.models import Client
+from sendmill.api.openapi import describe_resource
 from sendmill.api.requests import Text
 from sendmill.api.resources import ResourceView, ids_of, times_of
 from sendmill.optouts import registry
@@ -15,6 +16,7 @@ class OptOutBody(serializers.Serializer[Any]):
     email = Text(help_text="The email address that should be added to the blacklist.")
 
 
+@describe_resource("OptOut", "opt-out", OptOutBody)
 class OptOutView(ResourceView[OptOut]):
     model = OptOut
     body = OptOutBody

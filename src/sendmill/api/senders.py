@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from sendmill.accounts.models import Client
+from sendmill.api.openapi import describe_resource
 from sendmill.api.requests import Text
 from sendmill.api.resources import ResourceView, ids_of, times_of
 from sendmill.campaigns.lifecycle import Part
@@ -17,6 +18,7 @@ class SenderBody(serializers.Serializer[Any]):
     email = Text(help_text="A valid email that will be used as a from address when sending out email messages.")
 
 
+@describe_resource("Sender", "registered from-address", SenderBody, needed=True)
 class SenderView(ResourceView[Sender]):
     model = Sender
     body = SenderBody

@@ -1,0 +1,41 @@
+"""Reading what became of imports: their counts and the rows they rejected."""
+
+from collections.abc import Iterator
+
+from django.db.models import QuerySet
+
+from sendmill.accounts.models import Client
+from sendmill.contacts.models import Import, RejectedRow
+from sendmill.errors import NotFound
+from sendmill.ids import parse_object_id
+
+PAGE_ROWS = 2000
+
+
+def find_import(client: Client, object_id: str) -> Import:
+    """The client's import with this id. Raises NotFound."""
+    found = _of(client).filter(object_id=parse_object_id(object_id)).first()
+    if found is None:
+        raise NotFound("There is no such import.")
+    return found
+
+
+def import_pages(client: Client) -> Iterator[list[Import]]:
+    """The client's imports, oldest first, in short reads."""
+    last = 0
+    while page := list(_of(client).filter(pk__gt=last)[:PAGE_ROWS]):
+        yield page
+        last = page[-1].pk
+
+
+def rejected_pages(of_import: Import) -> Iterator[list[RejectedRow]]:
+    """The rows that an import rejected, in the order of its file, in short reads."""
+    last = 0
+    rows = RejectedRow.objects.filter(of_import=of_import).order_by("pk")
+    while page := list(rows.filter(pk__gt=last)[:PAGE_ROWS]):
+        yield page
+        last = page[-1].pk
+
+
+def _of(client: Client) -> QuerySet[Import]:
+    return Import.objects.filter(client=client).select_related("client", "group").order_by("pk")
