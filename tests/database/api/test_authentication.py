@@ -6,7 +6,7 @@ import pytest
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.test import RequestFactory
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from sendmill.accounts.clients import NewClient, add_client
 from sendmill.accounts.models import Membership, Role
@@ -72,7 +72,7 @@ def test_a_viewer_reads_and_changes_nothing(acme: Tenant) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: SettingsWrapper) -> None:
+def quick_passwords(settings: Settings) -> None:
     """A real password takes 0.3 s to check, which is its point."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
@@ -119,7 +119,7 @@ def test_whoever_may_not_log_in_learns_nothing_about_why(account: NewClient) -> 
     assert log_in().expect(400).json == REFUSED
 
 
-def test_it_takes_as_long_to_refuse_an_unknown_user_as_a_wrong_password(db: None, settings: SettingsWrapper) -> None:
+def test_it_takes_as_long_to_refuse_an_unknown_user_as_a_wrong_password(db: None, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     add_client("Acme", "owner@acme.example", "correct horse")
 
