@@ -1,0 +1,204 @@
+r"""A campaign's message, compiled once and rendered for each recipient. Pure: text in, bytes out.
+
+What a rendering gives is a whole message (RFC 5322) with CRLF line ends, ready for SMTP's DATA:
+
+- ASCII throughout, except an address whose local part is not (RFC 6532);
+- no line over 998 octets; in bodies none over 76, and in headers none that isn't a long address;
+- no line starts with a dot, so nothing has to be dot-stuffed; no CR or LF stands alone; the last line has its end.
+
+The fast road: everything that is the same for all recipients is encoded here, once. Quoted-printable soft breaks around
+a placeholder make each piece independent of its neighbours, so a message is a join of ready pieces and a few values,
+most of which need no encoding. A part with logic takes the slow road: it is rendered as text, then encoded whole. Both
+give the same parsed message.
+
+What becomes of characters that mail can't carry is told in `characters`. A body gets a line break at its end where
+the template has none. A boundary starts with "=_", which quoted-printable never writes, so no value can forge one.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sendmill.addresses import InvalidAddress, envelope_address
+from sendmill.content.characters import clean_text, escape_html, header_text
+from sendmill.content.headers import mailbox_header, text_header
+from sendmill.content.quoted_printable import SOFT_BREAK, encode, encode_piece
+from sendmill.content.template import RenderError, Template, TemplateError, fields_as_variables
+from sendmill.content.template_filters import check_produced
+from sendmill.content.template_reader import Piece, join_text, read_template
+from sendmill.content.text_part import text_of_html
+
+MAX_HEADER_TEXT = 10_000  # characters of a subject or a name; servers refuse headers of 64 to 128 KB
+
+_HTML_ELEMENTS = (
+    "a abbr article b big blockquote body br button center code dd div dl dt em fieldset figure font footer form "
+    "h[1-6] head header hr html i img input label li link main meta nav ol p pre s script section small span strike "
+    "strong style sub sup svg table tbody td tfoot th thead title tr tt u ul"
+).replace(" ", "|")
+_has_html = re.compile(rf"<(?:!doctype\s+html|/?(?:{_HTML_ELEMENTS}))(?:[\s/][^<>]*)?>", re.IGNORECASE).search
+
+# Values that are the same in text, in HTML and in quoted-printable: printable ASCII that fits a line, without "=", a
+# dot at its start, and what HTML escapes. Nearly all values are.
+_is_plain = re.compile(r"(?!\.|From )[ !#$%(-.0-;?-~]{1,75}").fullmatch
+
+_HEAD, _FURTHER_HEADERS = 1, 2  # places in a message's parts; the sender is 0
+_PART_HEADERS = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Recipient:
+    """Whom a message is for. `fields` are the contact's further columns, by header, in their order."""
+
+    name: str
+    email: str
+    fields: Mapping[str, str]
+
+
+class CompiledMessage:
+    """A message of which only a recipient's values are missing. Used by one thread at a time; can be pickled.
+
+    See `compile_message`. `always_engine` takes the slow road for everything, for the test that compares the two.
+    """
+
+    def __init__(self, subject: str, body: str, sender_address: str, always_engine: bool = False) -> None:
+        self._arguments = subject, body, sender_address, always_engine
+        self._always_engine = always_engine
+        self._subject = Template(read_template(subject), escapes_html=False, always_engine=always_engine)
+        self._parts = [mailbox_header("From", "", envelope_address(sender_address).octets), b"", b""]
+        # Of each variable, the places of its values in the text and in the HTML.
+        self._slots: dict[str, tuple[list[int], list[int]]] = {}
+        # What is rendered as a whole: its place, its template, and whether the HTML is to become text.
+        self._rendered: list[tuple[int, Template, bool]] = []
+        pieces = _ending_in_line_break(read_template(body))
+        self._parts.append(b"MIME-Version: 1.0\r\n")
+        if is_html(body):
+            self._add_alternatives(Template(pieces, escapes_html=True, always_engine=always_engine))
+        else:
+            self._parts.append(_PART_HEADERS % b"plain")
+            self._add_body(Template(pieces, escapes_html=False, always_engine=always_engine))
+        self._uses_engine = bool(self._rendered) or not self._subject.is_plain
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return CompiledMessage, self._arguments
+
+    def render(self, recipient: Recipient, message_id: str, date: str, headers: bytes = b"") -> bytes:
+        """The message for `recipient`: 6 µs on the fast road for 4 KB in two parts (bench/render.py).
+
+        `message_id` (without brackets) and `date` (RFC 5322 3.3) are printable ASCII. `headers` are further header
+        fields, encoded, each with its CRLF, such as List-Unsubscribe. Raises RenderError.
+        """
+        variables = fields_as_variables(recipient.name, recipient.email, recipient.fields)
+        if self._uses_engine:
+            variables = {name: clean_text(value) for name, value in variables.items()}
+        parts = self._parts.copy()
+        parts[_HEAD] = self._head(recipient, variables, message_id, date)
+        parts[_FURTHER_HEADERS] = headers
+        self._fill(parts, variables)
+        for place, template, becomes_text in self._rendered:
+            text = template.render(variables)
+            parts[place] = encode(_shown_by(text) if becomes_text else text)
+        return b"".join(parts)
+
+    def _head(self, recipient: Recipient, variables: Mapping[str, str], message_id: str, date: str) -> bytes:
+        """The headers that differ from one message to the next."""
+        try:
+            address = envelope_address(recipient.email).octets
+        except InvalidAddress as error:
+            raise RenderError(error.reason) from None
+        name = _header_text("name", recipient.name)
+        subject = _header_text("subject", self._subject.render(variables))
+        fixed = f"Date: {date}\r\nMessage-ID: <{message_id}>\r\n"
+        if not (date + message_id).isprintable():
+            raise ValueError("A date or message id with control characters.")
+        return mailbox_header("To", name, address) + text_header("Subject", subject) + fixed.encode("ascii")
+
+    def _fill(self, parts: list[bytes], variables: Mapping[str, str]) -> None:
+        """Put the values into their places among the ready pieces."""
+        filled = 0
+        for name, (text_places, html_places) in self._slots.items():
+            value = variables.get(name, "")
+            if _is_plain(value):
+                in_text = in_html = value.encode("ascii") + SOFT_BREAK
+            else:
+                value = clean_text(value)
+                filled += len(value) * max(len(text_places), len(html_places))
+                check_produced(filled)
+                in_text = encode_piece(value)
+                escaped = escape_html(value)
+                in_html = in_text if escaped == value else encode_piece(escaped)
+            for place in text_places:
+                parts[place] = in_text
+            for place in html_places:
+                parts[place] = in_html
+
+    def _add_body(self, template: Template) -> None:
+        if not template.is_plain:
+            self._rendered.append((len(self._parts), template, False))
+            self._parts.append(b"")
+            return
+        for piece in template.pieces:
+            if isinstance(piece, str):
+                self._parts.append(encode_piece(piece))
+            else:
+                places = self._slots.setdefault(piece.variable or "", ([], []))
+                places[template.escapes_html].append(len(self._parts))
+                self._parts.append(b"")
+
+    def _add_alternatives(self, html: Template) -> None:
+        """Two parts that say the same, text first (RFC 2046 5.1.4)."""
+        boundary = b"=_" + hashlib.sha256(repr(self._arguments).encode()).hexdigest()[:32].encode()
+        self._parts.append(b'Content-Type: multipart/alternative;\r\n boundary="%s"\r\n\r\n' % boundary)
+        self._parts.append(b"--%s\r\n" % boundary + _PART_HEADERS % b"plain")
+        text = self._text_template(html)
+        if text:
+            self._add_body(text)
+        else:
+            self._rendered.append((len(self._parts), html, True))
+            self._parts.append(b"")
+        self._parts.append(b"\r\n--%s\r\n" % boundary + _PART_HEADERS % b"html")
+        self._add_body(html)
+        self._parts.append(b"\r\n--%s--\r\n" % boundary)
+
+    def _text_template(self, html: Template) -> Template | None:
+        """The text part's own template, or None if its text has to be made from each recipient's finished HTML: where
+        values are HTML themselves, or conditions begin or end in what is not shown. That takes some 0.3 ms a message.
+        """
+        if html.uses_html_filters:
+            return None
+        try:
+            pieces = _ending_in_line_break(text_of_html(html.pieces))
+            return Template(pieces, escapes_html=False, always_engine=self._always_engine)
+        except TemplateError:
+            return None
+
+
+def compile_message(subject: str, body: str, sender_address: str) -> CompiledMessage:
+    """The compiled form of a campaign's message; `subject` and `body` are templates.
+
+    A body with HTML in it becomes multipart/alternative with a text part made from it, any other text/plain. Raises
+    TemplateError, and InvalidAddress for the sender.
+    """
+    return CompiledMessage(subject, body, sender_address)
+
+
+def is_html(body: str) -> bool:
+    """Whether a body has HTML in it: a tag of an element that is used in mail. `<john@example.com>` is none."""
+    return _has_html(body) is not None
+
+
+def _ending_in_line_break(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    if pieces and isinstance(pieces[-1], str) and pieces[-1].endswith("\n"):
+        return pieces
+    return join_text([*pieces, "\n"])
+
+
+def _shown_by(html: str) -> str:
+    return "".join([piece for piece in text_of_html((html,)) if isinstance(piece, str)]) + "\n"
+
+
+def _header_text(what: str, text: str) -> str:
+    """`text` for a header. Raises RenderError if there is too much of it."""
+    if len(text) > MAX_HEADER_TEXT:
+        raise RenderError(f"The {what} has {len(text)} characters; {MAX_HEADER_TEXT} is the most.")
+    return header_text(clean_text(text))

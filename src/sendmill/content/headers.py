@@ -1,0 +1,118 @@
+r"""Header fields as bytes: folded (RFC 5322 2.2.3), encoded (RFC 2047), with nothing in them that wasn't meant.
+
+Every text given here has passed through `characters.header_text`: one line, no controls. Text that is printable
+ASCII goes as it is, everything else as encoded-words in UTF-8. So does text that holds "=?", because a reader would
+take it for an encoded-word, and `=?utf-8?q?=0D=0ABcc:…?=` for a line break with a further header behind it.
+
+Lines are at most 76 octets. Only an address, which can't be folded, may make one longer: 260 octets at most.
+"""
+
+import base64
+import re
+from collections.abc import Callable
+
+_MAX_LINE = 76
+_WORD_ROOM = 75 - len("=?utf-8?q??=")  # an encoded-word has at most 75 characters (RFC 2047 2)
+
+_is_one_line = re.compile(r"[!-~](?:[ -~]*[!-~])?").fullmatch
+_is_single_spaced = re.compile(r"[!-~]+(?: [!-~]+)*").fullmatch
+# RFC 5322 atoms of letters and digits alone, which no reader misunderstands.
+_is_plain_phrase = re.compile(r"[A-Za-z0-9]+(?: [A-Za-z0-9]+)*").fullmatch
+
+# RFC 2047 5 (3): what may stand for itself in an encoded-word of a phrase; good enough for a subject too.
+_Q_UNITS = [
+    chr(octet) if chr(octet).isalnum() or chr(octet) in "!*+-/" else f"={octet:02X}" for octet in range(128)
+] + [f"={octet:02X}" for octet in range(128, 256)]
+_Q_UNITS[ord(" ")] = "_"
+
+
+def text_header(name: str, text: str) -> bytes:
+    """An unstructured header field such as Subject, with its CRLF."""
+    if not text:
+        return f"{name}:\r\n".encode("ascii")
+    line = f"{name}: {text}"
+    if "=?" not in text:
+        if len(line) <= _MAX_LINE and _is_one_line(text):
+            return f"{line}\r\n".encode("ascii")
+        if _is_single_spaced(text):
+            lines = _folded(line)
+            # The field's name alone on a line, or a word over the limit: not without encoded-words.
+            if lines[0] != f"{name}:" and max(map(len, lines)) <= _MAX_LINE:
+                return "".join([f"{part}\r\n" for part in lines]).encode("ascii")
+    return f"{name}: {_encoded(text, len(name) + 2)}\r\n".encode("ascii")
+
+
+def mailbox_header(name: str, display_name: str, address: bytes) -> bytes:
+    """From or To with one mailbox (RFC 5322 3.4), with its CRLF.
+
+    `address` is in its envelope form, as `addresses.envelope_address` has checked and made it: ASCII, or UTF-8 in the
+    local part, which makes the message one of RFC 6532.
+    """
+    if not display_name:
+        return b"%s: %s\r\n" % (name.encode("ascii"), address)
+    phrase = _phrase(display_name, len(name) + 2)
+    last_line = len(name) + 2 + len(phrase) if "\r\n" not in phrase else len(phrase.rpartition("\r\n")[2])
+    gap = b" " if last_line + len(address) + 3 <= _MAX_LINE else b"\r\n "
+    return b"%s: %s%s<%s>\r\n" % (name.encode("ascii"), phrase.encode("ascii"), gap, address)
+
+
+def _phrase(text: str, column: int) -> str:
+    """A display name as RFC 5322 phrase that starts at `column`: atoms, a quoted string or encoded-words."""
+    if column + len(text) + 2 <= _MAX_LINE and "=?" not in text:
+        if _is_plain_phrase(text):
+            return text
+        if _is_one_line(text):
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+            if column + len(quoted) + 2 <= _MAX_LINE:
+                return f'"{quoted}"'
+    return _encoded(text, column)
+
+
+def _folded(line: str) -> list[str]:
+    """`line` broken before single spaces, greedily; each part after the first starts with its space."""
+    first, *words = line.split(" ")
+    lines = [first]
+    for word in words:
+        if len(lines[-1]) + 1 + len(word) <= _MAX_LINE:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f" {word}")
+    return lines
+
+
+def _encoded(text: str, column: int) -> str:
+    """`text` as encoded-words on lines of their own, the first of which starts at `column`.
+
+    In Q where that is shorter, so that Latin text stays readable and a filter that counts needless base64 has nothing
+    to count; otherwise in B.
+    """
+    first_room = _MAX_LINE - column - len("=?utf-8?q??=")
+    octets = text.encode("utf-8")
+    if len(_q(octets)) <= (len(octets) + 2) // 3 * 4:
+        words = [f"=?utf-8?q?{_q(part)}?=" for part in _parts(text, first_room, _WORD_ROOM, lambda part: len(_q(part)))]
+    else:
+        parts = _parts(text, first_room // 4 * 3, _WORD_ROOM // 4 * 3, len)
+        words = ["=?utf-8?b?" + base64.b64encode(part).decode("ascii") + "?=" for part in parts]
+    return "\r\n ".join(words)
+
+
+def _parts(text: str, first_room: int, room: int, length: Callable[[bytes], int]) -> list[bytes]:
+    """`text` as UTF-8 in parts whose `length` fits, each of whole characters (RFC 2047 5)."""
+    octets = text.encode("utf-8")
+    if length(octets) <= first_room:
+        return [octets]
+    parts = [b""]
+    used, limit = 0, first_room
+    for character in text:
+        octets = character.encode("utf-8")
+        needed = length(octets)
+        if used + needed > limit:
+            parts.append(b"")
+            used, limit = 0, room
+        parts[-1] += octets
+        used += needed
+    return parts
+
+
+def _q(octets: bytes) -> str:
+    return "".join([_Q_UNITS[octet] for octet in octets])

@@ -1,0 +1,67 @@
+r"""Quoted-printable (RFC 2045 6.7) for text with LF line breaks, in pieces that don't depend on each other.
+
+What comes out can be sent over SMTP as it is: every line ends in CRLF, no line is longer than 76 octets, no line
+starts with a dot, so that nothing is left to stuff (RFC 5321 4.5.2), and none with "From ", which some mail stores
+rewrite (RFC 2049 3).
+
+A piece is written as if it started a line, and ends in a line break or in a soft break (`=\r\n`). Pieces can
+therefore be encoded one by one, long before it is known what stands beside them, and joined.
+
+The standard library's `binascii.b2a_qp` is not used: it leaves leading dots alone, and a line that ends in white
+space comes out at up to 78 octets.
+"""
+
+import re
+from collections.abc import Iterator
+
+_MAX_CONTENT = 75  # octets of a line, before the "=" of a soft break
+_SOFT_BREAK = "=\r\n"
+SOFT_BREAK = _SOFT_BREAK.encode("ascii")
+
+# Printable ASCII that fits a line and needs no encoding; behind the last of a line there may be no space.
+_is_plain_start = re.compile(r"(?!\.|From )[ -<>-~]{0,75}").fullmatch
+_is_plain_line = re.compile(r"(?!\.|From )[ -<>-~]{0,74}[!-<>-~]").fullmatch
+_OCTETS = [chr(octet) if 0x20 <= octet <= 0x7E and octet != 0x3D else f"={octet:02X}" for octet in range(256)]
+
+
+def encode(text: str) -> bytes:
+    """All of a body or a piece of it, up to a line break or the end of the body. No surrogates, no CR."""
+    return b"\r\n".join([_encode_line(line) for line in text.split("\n")])
+
+
+def encode_piece(text: str) -> bytes:
+    """A piece of a body that more follows on the same line, or on the next if `text` ends in a line break."""
+    if not text or text.endswith("\n"):
+        return encode(text)
+    *lines, start = text.split("\n")
+    encoded = start.encode("ascii") if _is_plain_start(start) else _encode(start)
+    return b"".join([_encode_line(line) + b"\r\n" for line in lines]) + encoded + SOFT_BREAK
+
+
+def _encode_line(line: str) -> bytes:
+    if not line or _is_plain_line(line):
+        return line.encode("ascii")
+    if line.endswith(" "):  # trailing white space is no part of an encoded line (RFC 2045 6.7, rule 3)
+        return _encode(line[:-1], "=20")
+    return _encode(line)
+
+
+def _encode(line: str, end: str = "") -> bytes:
+    encoded = "".join([_OCTETS[octet] for octet in line.encode("utf-8")]) + end
+    return _SOFT_BREAK.join(_wrapped(encoded)).encode("ascii")
+
+
+def _wrapped(encoded: str) -> Iterator[str]:
+    """An encoded line in parts of at most 75 octets, none of which cuts an octet's `=XX` or starts as it mustn't."""
+    start = 0
+    while start < len(encoded):
+        head = ""
+        if encoded[start] == "." or encoded.startswith("From ", start):
+            head = f"={ord(encoded[start]):02X}"
+            start += 1
+        end = start + _MAX_CONTENT - len(head)
+        if end < len(encoded):
+            unit = encoded.rfind("=", end - 2, end)
+            end = end if unit == -1 else unit
+        yield head + encoded[start:end]
+        start = end
