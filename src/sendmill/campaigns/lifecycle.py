@@ -1,25 +1,23 @@
 """What happens to a campaign: its status, its start, the end of its expansion, its close.
 
 `status` is what users see and set, `phase` is how far the work is (see `models`). Every function that changes a
-campaign does so in one transaction that first locks the campaign's row, so that whatever many nodes call it, it
-happens once.
+campaign does so in one transaction that first locks the campaign, so that whatever many nodes call it, it happens
+once.
 
-Order of locks, for the whole product (PostgreSQL; on SQLite a transaction has the database to itself):
+A campaign's lock is an advisory one on PostgreSQL: shared by workers that mark recipients (`hold_status`), alone by
+whoever changes the campaign. Row locks know no queue: with 16 workers that each hold the row FOR SHARE half of the
+time, a pause took up to 25 s, because new sharers overtake whoever waits to change it. In line it takes 9 ms at most,
+and 13 ms with 32 workers.
 
-    expansion → campaign's queue → campaign → sender → message → contact group → contact set
+Order of locks, for the whole product (on SQLite a transaction has the database to itself):
+
+    expansion → campaign → sender → message → contact group → contact set
 
 - `start` takes a campaign, then its group, then the group's set.
 - `finish_expansion` takes a campaign, then its set; the expansion that calls it is locked already.
 - `creation` takes sender, message and group, and inserts a campaign that nobody else can see yet.
 - A delete takes the sender, message or group (`ensure_unused`), and then only reads campaigns, without a lock: nobody
   waits for a campaign while holding one of its parts.
-
-A campaign's queue is an advisory lock, taken before its row: shared by workers that mark recipients (`hold_status`),
-alone by whoever changes the campaign. Row locks know no queue: with 16 workers that each hold the row FOR SHARE half
-of the time, a pause took up to 25 s, because new sharers overtake whoever waits to change it. In line it takes 9 ms
-at most, and 13 ms with 32 workers.
-
-The row itself is locked FOR NO KEY UPDATE, so that nobody waits who inserts a chunk with a foreign key to it.
 """
 
 from collections.abc import Iterable
@@ -62,7 +60,7 @@ _PARTS: dict[Part, tuple[type[ClientResource], str]] = {
 }
 
 
-_QUEUE_CLASS = 0x5E4D
+_LOCK_CLASS = 0x5E4D
 """The first of the two numbers of an advisory lock; the second is the campaign's."""
 
 
@@ -72,22 +70,20 @@ def hold_status(campaign_ids: Iterable[int]) -> None:
     For workers: first call this, then read statuses, then mark recipients as being sent. They don't keep each other
     waiting. A pause or cancel is acknowledged either before the statuses are read or after the transaction ends.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            for campaign_id in sorted(set(campaign_ids)):  # sorted: two workers must not wait for each other's second
-                cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", _queue_of(campaign_id))
-
-
-def _queue_of(campaign_id: int) -> tuple[int, int]:
-    return _QUEUE_CLASS, campaign_id & 0x7FFFFFFF
+    for campaign_id in sorted(set(campaign_ids)):  # sorted: two workers must not wait for each other's second
+        _lock("pg_advisory_xact_lock_shared", campaign_id)
 
 
 def _locked(campaign_id: int) -> QuerySet[Campaign]:
-    """The campaign, locked when the query is made: the caller is in line for it already."""
+    """The campaign, which nobody else holds or changes until the caller's transaction ends."""
+    _lock("pg_advisory_xact_lock", campaign_id)
+    return Campaign.objects.filter(pk=campaign_id)
+
+
+def _lock(function: str, campaign_id: int) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", _queue_of(campaign_id))
-    return Campaign.objects.select_for_update(no_key=True).filter(pk=campaign_id)
+            cursor.execute(f"SELECT {function}(%s, %s)", [_LOCK_CLASS, campaign_id & 0x7FFFFFFF])
 
 
 def retry_deadline(sending_from: datetime) -> datetime:
