@@ -1,0 +1,1 @@
+"""`sendmill demo`: a sample campaign, played through the public API on a server of its own."""
