@@ -1,0 +1,53 @@
+"""The main job once: a server, a client, a campaign; the mail arrives and the results say so."""
+
+from email.header import decode_header, make_header
+
+from tests.end_to_end.campaigns import (
+    SENDER,
+    assert_each_once,
+    dispositions,
+    people,
+    people_csv,
+    results,
+    start_campaign,
+    wait_until_completed,
+)
+from tests.end_to_end.server import Server
+from tests.end_to_end.smtp_sink import SmtpSink
+from tests.end_to_end.waiting import wait_for
+
+
+def test_a_campaign_reaches_everyone_once(server: Server, sink: SmtpSink) -> None:
+    client = server.create_client("acme")
+    campaign = start_campaign(client, people_csv(250))
+    wait_until_completed(client, campaign)
+
+    assert_each_once(sink.recipients, people(250))
+    (message,) = sink.messages_to("person7@example.com")
+    assert message.envelope_sender == SENDER
+    parsed = message.parse()
+    assert str(make_header(decode_header(parsed["Subject"]))) == "Hello Person 7"
+    assert "person7@example.com" in parsed["To"]
+    assert parsed.get_payload(decode=True).strip() == b"How is City 7?"
+
+    assert dispositions(client, campaign) == {"delivered": 250}
+    (result,) = [result for result in results(client, campaign) if result["email_to"] == "person7@example.com"]
+    assert result["contact"] == {"name": "Person 7", "email": "person7@example.com", "city": "City 7"}
+    assert (result["status"], result["complete"]) == ("completed", True)
+
+
+def test_it_stops_cleanly_and_keeps_everything(server: Server, sink: SmtpSink) -> None:
+    client = server.create_client("acme")
+    campaign = start_campaign(client, people_csv(5))
+    wait_until_completed(client, campaign)
+    server.restart()
+    assert dispositions(client, campaign) == {"delivered": 5}
+    assert len(sink.messages) == 5
+
+
+def test_a_dead_worker_is_replaced(server: Server) -> None:
+    assert len(server.workers()) == int(server.environment["SENDMILL_WORKERS"])
+    killed = server.kill_one_worker()
+    wait_for(lambda: len(server.workers()) == 2 and killed not in [worker.pid for worker in server.workers()])
+    client = server.create_client("acme")
+    wait_until_completed(client, start_campaign(client, people_csv(5)))
