@@ -11,7 +11,6 @@ from django.conf import settings
 from sendmill import schema
 from sendmill.commands.processes import Child, Supervisor, end_with_parent
 from sendmill.delivery.relays import parse_relays
-from sendmill.delivery.scheduler import Scheduler
 from sendmill.delivery.worker import SHUTDOWN_SECONDS, Worker, WorkerSettings
 from sendmill.errors import SendmillError
 
@@ -73,6 +72,8 @@ def run_web(parent: int | None) -> int:
 def run_scheduler(parent: int) -> int:
     """The scheduler's process."""
     end_with_parent(parent)
+    from sendmill.delivery.scheduler import Scheduler
+
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())

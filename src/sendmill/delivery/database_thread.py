@@ -36,11 +36,16 @@ class DatabaseThread:
                 return await loop.run_in_executor(self._executor, lambda: act(*args, **kwargs))
             except DatabaseError as error:
                 log.error("worker.database_error", act=getattr(act, "__name__", "?"), error=str(error).strip())
-                await loop.run_in_executor(self._executor, connection.close)
+                await loop.run_in_executor(self._executor, _close_connection)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def close(self) -> None:
         """Close the connection and end the thread."""
-        await asyncio.get_running_loop().run_in_executor(self._executor, connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._executor, _close_connection)
         self._executor.shutdown()
+
+
+def _close_connection() -> None:
+    # Looked up here, in the thread whose connection it is: `connection` is another object in each.
+    connection.close()
