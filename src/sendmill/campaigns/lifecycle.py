@@ -11,11 +11,11 @@ and 13 ms with 32 workers.
 
 Order of locks, for the whole product (on SQLite a transaction has the database to itself):
 
-    expansion → campaign → sender → message → contact group → contact set
+    expansion → campaign → sender → message → contact group → contact set → import
 
 - `start` takes a campaign, then its group, then the group's set.
 - `finish_expansion` takes a campaign, then its set; the expansion that calls it is locked already.
-- `creation` takes sender, message and group, and inserts a campaign that nobody else can see yet.
+- `creation` takes sender, message and group, then its import, and inserts what nobody else can see yet.
 - A delete takes the sender, message or group (`ensure_unused`), and then only reads campaigns, without a lock: nobody
   waits for a campaign while holding one of its parts.
 """
