@@ -4,6 +4,13 @@ from django.contrib.staticfiles.views import serve
 from django.urls import URLPattern, URLResolver, include, path
 
 from sendmill.api import documentation
+from sendmill.api.bulk import (
+    ContactDeleteView,
+    ContactReplaceView,
+    ContactUpdateView,
+    OptOutAddView,
+    OptOutDeleteView,
+)
 from sendmill.api.campaigns import CampaignView
 from sendmill.api.contacts import ContactGroupView
 from sendmill.api.health import healthy, ready
@@ -18,7 +25,12 @@ api = [
     path("auth/api-token-auth/", LoginView.as_view()),
     path("email/senderid/", SenderView.as_view()),
     path("email/optout/", OptOutView.as_view()),
+    path("email/optout/bulk/add/", OptOutAddView.as_view()),
+    path("email/optout/bulk/delete/", OptOutDeleteView.as_view()),
     path("email/contact/", ContactGroupView.as_view()),
+    path("email/contact/bulk/replace/", ContactReplaceView.as_view()),
+    path("email/contact/bulk/update/", ContactUpdateView.as_view()),
+    path("email/contact/bulk/delete/", ContactDeleteView.as_view()),
     path("email/message/", MessageView.as_view()),
     path("email/import/", ImportView.as_view()),
     path("email/import/rejected/", RejectedRowsView.as_view()),

@@ -65,7 +65,7 @@ def bounded_body(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
         limit = settings.SENDMILL_MAX_UPLOAD
         assert isinstance(request, WSGIRequest)
         length = _content_length(request)
-        if length is None and request.environ.get("wsgi.input_terminated"):
+        if length is None and request.content_type and request.environ.get("wsgi.input_terminated"):
             if request.content_type == _FORM:
                 return json_answer(LengthRequired.status_code, {"detail": LengthRequired.default_detail})
             source = request.environ["wsgi.input"]

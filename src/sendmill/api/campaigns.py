@@ -56,7 +56,7 @@ class CampaignStatusBody(serializers.Serializer[Any]):
     post=extend_schema(
         operation_id="addCampaign", summary="Add campaign", tags=["campaign"], parameters=[IMPORT_HEADER],
         request={"multipart/form-data": CAMPAIGN_FORM},
-        responses=answers({201: reference("Campaign")}, (*WRITE, 507)),
+        responses=answers({201: reference("Campaign")}, (*WRITE, 409, 507)),
     ),
     put=extend_schema(
         operation_id="updateCampaign", summary="Pause, resume or cancel a campaign", tags=["campaign"], parameters=[ID],

@@ -111,7 +111,10 @@ _ERRORS = {
     401: ("Detail", "No token, or a wrong one."),
     403: ("Detail", "The token's user may only read."),
     404: ("Detail", "Unknown, malformed, or another client's id: the three look the same."),
-    409: ("Detail", "A campaign that is not finished needs it; the text names the campaign."),
+    409: (
+        "Detail",
+        "A campaign needs it that is not finished (the text names it), or an import was given up.",
+    ),
     411: ("Detail", "A form without a Content-Length."),
     413: ("Detail", "Larger than SENDMILL_MAX_UPLOAD, or more than 16 MiB beside files."),
     415: ("Detail", "A Content-Type that is not taken here."),

@@ -1,6 +1,7 @@
 """Contact groups: add, rename, delete, and reading the contacts of one."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
@@ -9,8 +10,12 @@ from django.utils import timezone
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
 from sendmill.contacts.models import Contact, ContactGroup, ContactSet
+from sendmill.contacts.staging import GRACE, retire
 
 PAGE_CONTACTS = 2000
+
+# Clocks of several machines differ, and a purge begins by the clock of another.
+_MARGIN = timedelta(minutes=1)
 
 
 class ContactsGone(Exception):
@@ -51,7 +56,7 @@ def delete_group(client: Client, object_id: str) -> None:
     """
     group = find_for_update(ContactGroup, client, object_id)
     group.delete()
-    ContactSet.objects.filter(pk=group.contact_set_id).update(retired_on=timezone.now())
+    retire(group.contact_set_id, has_readers=True)
 
 
 def contact_pages(contact_set_id: int) -> Iterator[list[ContactRow]]:
@@ -65,10 +70,17 @@ def contact_pages(contact_set_id: int) -> Iterator[list[ContactRow]]:
     while True:
         rows = Contact.objects.filter(contact_set_id=contact_set_id, pk__gt=last).order_by("pk")
         page = list(rows.values_list("pk", "name", "email")[:PAGE_CONTACTS])
-        if not ContactSet.objects.filter(pk=contact_set_id).exists():
-            raise ContactsGone(f"set {contact_set_id}")
+        if not _is_kept(contact_set_id):
+            raise ContactsGone(f"Contact set {contact_set_id} has been purged, or is about to be.")
         if page:
             yield [ContactRow(name, email) for _, name, email in page]
         if len(page) < PAGE_CONTACTS:
             return
         last = page[-1][0]
+
+
+def _is_kept(contact_set_id: int) -> bool:
+    """Whether no contact of the set can have been purged yet. The purge ends with the set and not with its contacts,
+    so that the set is there says little."""
+    found = ContactSet.objects.filter(pk=contact_set_id).values_list("retired_on", flat=True)
+    return any(retired_on is None or timezone.now() - retired_on < GRACE - _MARGIN for retired_on in found)
