@@ -1,21 +1,23 @@
 """Many nodes and users at once: a campaign starts once, a pause waits for workers, nobody deadlocks."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from sendmill.accounts.models import Client
-from sendmill.campaigns import lifecycle
+from sendmill.accounts.models import Client, ClientResource
+from sendmill.campaigns import creation, lifecycle
 from sendmill.campaigns.lifecycle import Part
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.contacts.models import ContactGroup, ContactSet
 from sendmill.delivery.models import Chunk
-from sendmill.errors import Conflict, SendmillError
+from sendmill.errors import Conflict, InvalidFields, SendmillError
 from tests.database.campaigns.making import make_campaign, make_client, make_group, make_message, make_sender
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,6 +33,13 @@ def client() -> Client:
     return make_client()
 
 
+def _on_its_own_connection(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    finally:
+        connection.close()
+
+
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
     """What the calls return or, of this product's errors, raise; they begin together, each on its own connection."""
     ready = threading.Barrier(len(calls))
@@ -42,11 +51,9 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
             return call()
         except SendmillError as error:
             return error
-        finally:
-            connection.close()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        futures = [pool.submit(run, call) for call in calls]
+        futures = [pool.submit(_on_its_own_connection, partial(run, call)) for call in calls]
         return [future.result(LIMIT_SECONDS) for future in futures]
 
 
@@ -119,13 +126,14 @@ def test_users_imports_and_nodes_at_once_do_not_deadlock(client: Client) -> None
 
 def _hold(taken: threading.Event, let_go: threading.Event, take: Callable[[], Any]) -> None:
     """Takes something in a transaction of its own, which stays open until `let_go`."""
-    try:
-        with transaction.atomic():
-            take()
-            taken.set()
-            assert let_go.wait(LIMIT_SECONDS)
-    finally:
-        connection.close()
+
+    @transaction.atomic
+    def hold() -> None:
+        take()
+        taken.set()
+        assert let_go.wait(LIMIT_SECONDS)
+
+    _on_its_own_connection(hold)
 
 
 def _execute(sql: str, *parameters: Any) -> None:
@@ -139,16 +147,13 @@ def test_a_pause_is_acknowledged_after_the_worker_that_is_marking_and_not_before
     taken, let_go, paused = threading.Event(), threading.Event(), threading.Event()
 
     def pause() -> None:
-        try:
-            lifecycle.set_status(client, campaign.object_id, "paused")
-            paused.set()
-        finally:
-            connection.close()
+        lifecycle.set_status(client, campaign.object_id, "paused")
+        paused.set()
 
     with ThreadPoolExecutor(2) as pool:
         worker = pool.submit(_hold, taken, let_go, lambda: lifecycle.hold_status([campaign.pk]))
         assert taken.wait(LIMIT_SECONDS)
-        user = pool.submit(pause)
+        user = pool.submit(_on_its_own_connection, pause)
         while _waiting_for_locks() < 1:
             assert not user.done()
         assert not paused.is_set()
@@ -165,26 +170,20 @@ def test_a_pause_is_not_overtaken_by_other_workers(client: Client) -> None:
     taken, let_go = threading.Event(), threading.Event()
 
     def pause() -> None:
-        try:
-            lifecycle.set_status(client, campaign.object_id, "paused")
-        finally:
-            connection.close()
+        lifecycle.set_status(client, campaign.object_id, "paused")
 
+    @transaction.atomic
     def status_for_the_next_worker() -> str:
-        try:
-            with transaction.atomic():
-                lifecycle.hold_status([campaign.pk])
-                return Campaign.objects.get(pk=campaign.pk).status
-        finally:
-            connection.close()
+        lifecycle.hold_status([campaign.pk])
+        return Campaign.objects.get(pk=campaign.pk).status
 
     with ThreadPoolExecutor(3) as pool:
         first_worker = pool.submit(_hold, taken, let_go, lambda: lifecycle.hold_status([campaign.pk]))
         assert taken.wait(LIMIT_SECONDS)
-        user = pool.submit(pause)
+        user = pool.submit(_on_its_own_connection, pause)
         while _waiting_for_locks() < 1:
             assert not user.done()
-        next_worker = pool.submit(status_for_the_next_worker)
+        next_worker = pool.submit(_on_its_own_connection, status_for_the_next_worker)
         while _waiting_for_locks() < 2:
             assert not next_worker.done()
         let_go.set()
@@ -233,14 +232,7 @@ def test_a_start_pins_the_set_that_a_replace_in_progress_leaves(client: Client) 
     with ThreadPoolExecutor(2) as pool:
         replace = pool.submit(_hold, taken, let_go, lambda: ContactGroup.objects.update(contact_set=new_set))
         assert taken.wait(LIMIT_SECONDS)
-
-        def start() -> Campaign | None:
-            try:
-                return lifecycle.start(campaign.pk, timezone.now())
-            finally:
-                connection.close()
-
-        starting = pool.submit(start)
+        starting = pool.submit(_on_its_own_connection, lambda: lifecycle.start(campaign.pk, timezone.now()))
         while _waiting_for_locks() < 1:
             assert not starting.done()
         let_go.set()
@@ -251,7 +243,83 @@ def test_a_start_pins_the_set_that_a_replace_in_progress_leaves(client: Client) 
     assert ContactSet.objects.get(pins=1).pk == new_set.pk
 
 
+@ONLY_POSTGRESQL
+@pytest.mark.parametrize("part", Part)
+def test_a_delete_waits_for_a_campaign_that_is_being_made_and_is_refused(
+    client: Client, part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_of = _parts(client)
+    taken, let_go = threading.Event(), threading.Event()
+
+    def pause_in_the_transaction(moment: datetime) -> datetime:
+        taken.set()
+        assert let_go.wait(LIMIT_SECONDS)
+        return moment
+
+    monkeypatch.setattr(creation, "retry_deadline", pause_in_the_transaction)
+    with ThreadPoolExecutor(2) as pool:
+        creating = pool.submit(_on_its_own_connection, lambda: _create_of(client, made_of))
+        assert taken.wait(LIMIT_SECONDS)
+        deleting = pool.submit(_on_its_own_connection, lambda: _delete(client, part, made_of[part]))
+        while _waiting_for_locks() < 1:
+            assert not deleting.done()
+        let_go.set()
+        creating.result(LIMIT_SECONDS)
+        with pytest.raises(Conflict):
+            deleting.result(LIMIT_SECONDS)
+    assert type(made_of[part])._default_manager.exists()
+
+
+@ONLY_POSTGRESQL
+@pytest.mark.parametrize("part", Part)
+def test_a_campaign_waits_for_a_delete_of_what_it_is_made_of_and_is_refused(client: Client, part: Part) -> None:
+    made_of = _parts(client)
+    taken, let_go = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        deleting = pool.submit(_hold, taken, let_go, lambda: _delete(client, part, made_of[part]))
+        assert taken.wait(LIMIT_SECONDS)
+        creating = pool.submit(_on_its_own_connection, lambda: _create_of(client, made_of))
+        while _waiting_for_locks() < 1:
+            assert not creating.done()
+        let_go.set()
+        deleting.result(LIMIT_SECONDS)
+        with pytest.raises(InvalidFields):
+            creating.result(LIMIT_SECONDS)
+    assert not Campaign.objects.exists()
+
+
+def _parts(client: Client) -> dict[Part, ClientResource]:
+    return {
+        Part.SENDER: make_sender(client),
+        Part.MESSAGE: make_message(client),
+        Part.CONTACT_GROUP: make_group(client),
+    }
+
+
+def _create_of(client: Client, made_of: Mapping[Part, ClientResource]) -> None:
+    attributes = {
+        "message": {"source": "reuse", "_id": made_of[Part.MESSAGE].object_id},
+        "contact_group": {"type": "reuse", "_id": made_of[Part.CONTACT_GROUP].object_id},
+        "schedule": {
+            "name": "Race",
+            "start_date": "2016-09-08 09:00",
+            "timezone": "UTC",
+            "sender_id": made_of[Part.SENDER].object_id,
+        },
+    }
+    creation.create_campaign(client, attributes, None, None)
+
+
+@transaction.atomic
+def _delete(client: Client, part: Part, row: ClientResource) -> None:
+    lifecycle.ensure_unused(client, part, row.object_id)
+    row.delete()
+
+
 def _waiting_for_locks() -> int:
+    """How many connections to this test's database are waiting for one; the server has other tests' databases, too."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
         return int(cursor.fetchone()[0])
