@@ -162,7 +162,7 @@ class OutboxChannel:
                     b"Return-Path: <%b>\nDelivered-To: %b\n" % (transmission.envelope_sender, transmission.recipient)
                     + transmission.content.replace(b"\r\n", b"\n")
                 )
-            if not self._pool.on_last_bytes(transmission.delivery_id):
+            if not self._pool.may_send(transmission.delivery_id):
                 Path(draft).unlink()
                 return False
             os.replace(draft, f"{self._delivered}/{name}")  # noqa: PTH105  # as above

@@ -173,7 +173,7 @@ class RelayChannel:
 
     def may_send(self, delivery_id: int) -> bool:
         """Called immediately before the write that holds the content's last byte."""
-        return self._pool.on_last_bytes(delivery_id)
+        return self._pool.may_send(delivery_id)
 
     def conclude(self, outcome: Outcome) -> None:
         """A transmission has its outcome."""
@@ -231,7 +231,7 @@ class RelayChannel:
         session = await open_session(self._relay, self._tls_context, self._pool.limits)
         # Connections that were opened together shall not all end together.
         messages = max(1, round(self._pool.messages_per_connection * (1 - 0.2 * self._pool.random())))
-        connection = SmtpConnection(self, session.transport, session.capabilities, self._pool.limits, messages)
+        connection = SmtpConnection(self, session, self._pool.limits, messages)
         session.transport.set_protocol(connection)
         return connection
 

@@ -32,6 +32,8 @@ class RelayPool:
     before the write that holds the content's last byte; unless it returns True, nothing is delivered and the outcome
     is NOT_SENT. `on_outcome` may be called from within `submit`, and may itself call `submit`.
 
+    An error in a callback goes to the event loop's exception handler; in `on_last_bytes` it counts as False.
+
     `ready` is how many transmissions each relay takes beyond the two per connection that are on the wire. They are
     what a connection puts into the write that ends its last message; without any, each message costs a write more.
 
@@ -50,12 +52,12 @@ class RelayPool:
         messages_per_connection: int = MESSAGES_PER_CONNECTION,
         random: Callable[[], float] = random.random,
     ) -> None:
-        self.on_last_bytes = on_last_bytes
         self.limits = limits or TimeLimits()
         self.losses = LossCounter()
         self.messages_per_connection = messages_per_connection
         self.random = random
         self.tick_seconds = _tick_seconds(self.limits)
+        self._on_last_bytes = on_last_bytes
         self._on_outcome = on_outcome
         self._slots_changed = asyncio.Event()
         self._channels: list[RelayChannel | OutboxChannel] = [
@@ -119,9 +121,20 @@ class RelayPool:
 
     # What its channels call -----------------------------------------------------------------------------------------
 
+    def may_send(self, delivery_id: int) -> bool:
+        """Called immediately before the write that holds the content's last byte; an error there is a no."""
+        try:
+            return self._on_last_bytes(delivery_id)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not send; and uvloop would lose it
+            self._report("on_last_bytes", error)
+            return False
+
     def conclude(self, outcome: Outcome) -> None:
         """Passes an outcome on."""
-        self._on_outcome(outcome)
+        try:
+            self._on_outcome(outcome)
+        except Exception as error:  # noqa: BLE001  # must not keep other outcomes from being told
+            self._report("on_outcome", error)
         self._slots_changed.set()
 
     def refuse(self, transmission: Transmission, refusal: tuple[int, str], relay_name: str) -> None:
@@ -137,6 +150,10 @@ class RelayPool:
     def others_may_take_smtputf8(self) -> bool:
         """Whether a relay is up that has not been seen to lack SMTPUTF8."""
         return any(channel.is_up and not channel.lacks_smtputf8 for channel in self._channels)
+
+    @staticmethod
+    def _report(callback: str, error: Exception) -> None:
+        asyncio.get_running_loop().call_exception_handler({"message": f"error in {callback}", "exception": error})
 
     def _channel_for(self, transmission: Transmission) -> RelayChannel | OutboxChannel:
         channels = self._channels

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sendmill.delivery.smtp import END_OF_CONTENT, Capabilities, mail_command, rcpt_command, wire_content
+from sendmill.delivery.smtp import END_OF_CONTENT, mail_command, rcpt_command, wire_content
 from sendmill.delivery.smtp_reply import ReplyParser, enhanced_code, readable
+from sendmill.delivery.smtp_session import Session
 from sendmill.delivery.transmission import Outcome, OutcomeKind, TimeLimits, Transmission
 
 if TYPE_CHECKING:
@@ -46,16 +47,9 @@ class SmtpConnection(asyncio.Protocol):
     for all connections costs nothing per message, where a timer for each reply would.
     """
 
-    def __init__(
-        self,
-        channel: "RelayChannel",
-        transport: asyncio.Transport,
-        capabilities: Capabilities,
-        limits: TimeLimits,
-        messages: int,
-    ) -> None:
+    def __init__(self, channel: "RelayChannel", session: Session, limits: TimeLimits, messages: int) -> None:
         self._channel = channel
-        self._transport = transport
+        self._transport = session.transport
         self._loop = asyncio.get_running_loop()
         self._parser = ReplyParser()
         self._awaited: deque[_Stage] = deque()
@@ -65,16 +59,17 @@ class SmtpConnection(asyncio.Protocol):
         self._needs_reset = False
         self._outgoing: memoryview | None = None
         self._paused = False
-        self._lock_step = not capabilities.pipelining
+        self._lock_step = not session.capabilities.pipelining
         self._remaining = messages
-        self.capabilities = capabilities
-        self.limits = limits
+        self._limits = limits
+        self.capabilities = session.capabilities
         self.retiring = False
         self.closed = False
         self.completed = 0
         self.deadline = self._loop.time() + limits.idle
-        # Any byte that the kernel did not take at once pauses us, and we go on when it has taken all of them.
-        transport.set_write_buffer_limits(high=0)
+        # What the kernel did not take at once pauses us, and we go on when it has taken all. Not high=0: asyncio's and
+        # uvloop's TLS pause at `size >= high`, so an empty buffer would pause us for ever.
+        self._transport.set_write_buffer_limits(high=1, low=0)
 
     # What the channel calls -----------------------------------------------------------------------------------------
 
@@ -105,14 +100,14 @@ class SmtpConnection(asyncio.Protocol):
     def time_out(self) -> None:
         """The deadline has passed."""
         if self._outgoing is not None or (self._paused and self._awaited):
-            self._break(f"the relay did not read for {self.limits.data_block:g} s")
+            self._break(f"the relay did not read for {self._limits.data_block:g} s")
         elif not self._awaited:
             self.retire()
         elif self._awaited[0] is _QUIT:
             self._break(None)
         else:
             stage = self._awaited[0]
-            self._break(f"no reply to {stage.name} within {getattr(self.limits, stage.limit):g} s")
+            self._break(f"no reply to {stage.name} within {getattr(self._limits, stage.limit):g} s")
 
     def abort(self, reason: str) -> None:
         """Ends at once. What is in hand comes back as IN_DOUBT or NOT_SENT."""
@@ -137,9 +132,6 @@ class SmtpConnection(asyncio.Protocol):
             return
         self._set_deadline()
 
-    def eof_received(self) -> None:
-        """The server closes; asyncio then closes the transport and calls `connection_lost`."""
-
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.closed:
             is_expected = self._awaited[0] is _QUIT if self._awaited else self._envelope is None and self.completed > 0
@@ -163,7 +155,7 @@ class SmtpConnection(asyncio.Protocol):
         self._set_deadline()
 
     def _set_deadline(self) -> None:
-        limits = self.limits
+        limits = self._limits
         if self._paused:
             seconds = limits.data_block
         elif self._awaited:
@@ -195,17 +187,15 @@ class SmtpConnection(asyncio.Protocol):
             self._needs_reset = False
             self._awaited.append(_RESET)
             commands = b"RSET\r\n" + commands
-        self._awaited.extend(_ENVELOPE)
+        self._awaited.extend((_MAIL, _RCPT, _DATA))
         return commands
 
     def _go_on(self) -> None:
         """Nothing is in hand: the next transmission, or idle, or QUIT."""
         if self.retiring:
             self._quit()
-            return
-        commands = self._next_envelope()
-        if commands:
-            self._write(commands)
+        else:
+            self.wake()
 
     def _end_content(self, last_bytes: bytes | memoryview, awaited: _Stage) -> None:
         """The end of a message and, in the same write, the envelope of the next."""
@@ -216,12 +206,10 @@ class SmtpConnection(asyncio.Protocol):
     def _send_content(self, transmission: Transmission) -> None:
         content = wire_content(transmission.content)
         if len(content) <= WHOLE_WRITE_BYTES:
-            if self._is_allowed(transmission):
-                self._sent, self._envelope = transmission, None
-                self._end_content(content, _FINAL)
-            return
-        self._outgoing = memoryview(content)
-        self._write_blocks()
+            self._send_last_bytes(transmission, content)
+        else:
+            self._outgoing = memoryview(content)
+            self._write_blocks()
 
     def _write_blocks(self) -> None:
         """Writes long content as far as the kernel takes it."""
@@ -231,24 +219,18 @@ class SmtpConnection(asyncio.Protocol):
                 block = outgoing[: min(BLOCK_BYTES, len(outgoing) - _LAST_BYTES)]
                 self._outgoing = outgoing = outgoing[len(block) :]
                 self._write(block)
-                continue
-            transmission = self._envelope
-            assert transmission is not None
-            if self._is_allowed(transmission):
-                self._outgoing = None
-                self._sent, self._envelope = transmission, None
-                self._end_content(outgoing, _FINAL)
-            return
+            else:
+                assert self._envelope is not None
+                self._send_last_bytes(self._envelope, outgoing)
+                return
 
-    def _is_allowed(self, transmission: Transmission) -> bool:
-        """Asks for the last bytes. If they may not leave, the connection ends: after DATA nothing else is left."""
-        allowed = False
-        try:
-            allowed = self._channel.may_send(transmission.delivery_id)
-        finally:
-            if not allowed:
-                self._break("not sent: the hand-over was withdrawn", is_our_doing=True)
-        return allowed
+    def _send_last_bytes(self, transmission: Transmission, last_bytes: bytes | memoryview) -> None:
+        """Sends them if they may leave. If not, the connection ends: after DATA there is no other way."""
+        if self._channel.may_send(transmission.delivery_id):
+            self._sent, self._envelope, self._outgoing = transmission, None, None
+            self._end_content(last_bytes, _FINAL)
+        else:
+            self._break("not sent: the hand-over was withdrawn", is_our_doing=True)
 
     def _quit(self) -> None:
         self.retiring = True
@@ -414,4 +396,3 @@ _DATA = _Stage("DATA", "data_init", SmtpConnection._on_data)
 _FINAL = _Stage("the message", "final_dot", SmtpConnection._on_final)
 _LONE_DOT = _Stage("the end of DATA", "final_dot", SmtpConnection._on_lone_dot)
 _QUIT = _Stage("QUIT", "quit", SmtpConnection._on_quit)
-_ENVELOPE = (_MAIL, _RCPT, _DATA)
