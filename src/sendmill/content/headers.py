@@ -83,12 +83,11 @@ def _folded(line: str) -> list[str]:
 def _encoded(text: str, column: int) -> str:
     """`text` as encoded-words on lines of their own, the first of which starts at `column`.
 
-    In Q where that is shorter, so that Latin text stays readable and a filter that counts needless base64 has nothing
-    to count; otherwise in B.
+    In Q where at least half of the octets stand for themselves in it, so that Latin text stays readable, else in B.
     """
     first_room = _MAX_LINE - column - len("=?utf-8?q??=")
     octets = text.encode("utf-8")
-    if len(_q(octets)) <= (len(octets) + 2) // 3 * 4:
+    if len(_q(octets)) <= 2 * len(octets):
         words = [f"=?utf-8?q?{_q(part)}?=" for part in _parts(text, first_room, _WORD_ROOM, lambda part: len(_q(part)))]
     else:
         parts = _parts(text, first_room // 4 * 3, _WORD_ROOM // 4 * 3, len)
