@@ -21,7 +21,7 @@ def read(
     contacts: list[ContactRow] = []
     rejected: list[RejectedRow] = []
     for batch in open_contacts(file, email_index=email_index, name_index=name_index).batches():
-        assert len(batch.contacts) + len(batch.rejected) <= 1000
+        assert len(batch.contacts) + len(batch.rejected) <= 4000
         contacts += batch.contacts
         rejected += batch.rejected
     return contacts, rejected

@@ -1,0 +1,169 @@
+"""Applying an import whose rows are staged: the steps that make them visible.
+
+Every step is one short transaction that locks what it changes, so that any number of processes may work on the same
+import, and one that finds another's half-done goes on with it. Locks are taken in this order: contact group, contact
+set, import.
+
+Of one group at most one import is `applying`; the others wait for it. So nobody changes the contacts that a successor
+set is being made of.
+"""
+
+import time
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from django.db import transaction
+from django.utils import timezone
+
+from sendmill.accounts.resources import touch
+from sendmill.contacts.contact_sets import contact_page, count_written, retire
+from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState
+from sendmill.contacts.staging import beat, finish, give_up
+from sendmill.contacts.successor import merge_at_once, take_over_page
+from sendmill.optouts.models import OptOut
+
+AT_ONCE_ROWS = 5_000
+"""Up to so many staged rows are merged in one transaction."""
+
+SILENCE = timedelta(minutes=2)
+"""An import without a sign of life for so long has lost its process. SQLite waits 30 s for a lock."""
+
+_WAIT_SECONDS = 0.05
+
+
+class Step(Enum):
+    """What there is to do after a step."""
+
+    MORE = auto()
+    WAIT = auto()  # for another import of the group
+    FINISHED = auto()
+
+
+def apply_import(import_id: int) -> None:
+    """Take all the steps of an import that has received its rows, or has begun to apply them."""
+    while (step := take_step(import_id)) != Step.FINISHED:
+        if step == Step.WAIT:
+            recover_imports(timezone.now())
+            time.sleep(_WAIT_SECONDS)
+
+
+@transaction.atomic
+def take_step(import_id: int) -> Step:
+    """One step. Does nothing to an import that is done or failed."""
+    group_id = Import.objects.values_list("group_id", flat=True).get(pk=import_id)
+    group = ContactGroup.objects.select_for_update(no_key=True).filter(pk=group_id).first()
+    record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
+    if record.state in (ImportState.DONE, ImportState.FAILED):
+        return Step.FINISHED
+    if record.kind in (ImportKind.OPTOUT_ADD, ImportKind.OPTOUT_DELETE):
+        return _change_optouts(record)
+    if group is None:
+        give_up(record, "The contact group was deleted.")
+        return Step.FINISHED
+    if record.state == ImportState.RECEIVING:
+        return _begin(record, group)
+    return _build_successor(record, group)
+
+
+def recover_imports(now: datetime) -> int:
+    """See to the imports whose process has died, as it seems at `now`; how many there were.
+
+    One that was receiving has failed, and the group is as it was. One that was applying is finished.
+    """
+    silent = Import.objects.filter(heartbeat_on__lt=now - SILENCE)
+    receiving = list(silent.filter(state=ImportState.RECEIVING).values_list("pk", flat=True))
+    applying = list(silent.filter(state=ImportState.APPLYING).values_list("pk", flat=True))
+    for import_id in receiving:
+        _give_up_if_silent(import_id, now)
+    for import_id in applying:
+        apply_import(import_id)
+    return len(receiving) + len(applying)
+
+
+@transaction.atomic
+def _give_up_if_silent(import_id: int, now: datetime) -> None:
+    silent = Import.objects.select_for_update(no_key=True).filter(
+        pk=import_id, state=ImportState.RECEIVING, heartbeat_on__lt=now - SILENCE
+    )
+    for record in silent:
+        give_up(record, "The server stopped while the file was being received. Nothing has changed.")
+
+
+def _begin(record: Import, group: ContactGroup) -> Step:
+    """Replace, or merge at once, if that can be done in one transaction; else begin with a successor set.
+
+    While the group is locked no campaign can start that would read its contacts: `campaigns.lifecycle.start` locks
+    it too, before it pins them.
+    """
+    if Import.objects.filter(group=group, state=ImportState.APPLYING).exists():
+        beat(record, ImportState.RECEIVING)
+        return Step.WAIT
+    assert record.staging_set_id is not None, "receiving"
+    if record.kind == ImportKind.REPLACE:
+        _point(group, record.staging_set_id)
+        finish(record)
+        return Step.FINISHED
+    staged_rows = record.accepted_rows - record.duplicate_rows
+    if staged_rows <= AT_ONCE_ROWS and not group.contact_set.pins:
+        merge_at_once(ImportKind(record.kind), group.contact_set_id, record.staging_set_id)
+        touch(group)
+        group.save(update_fields=["modified_on"])
+        _finish_and_drop_staged(record)
+        return Step.FINISHED
+    record.state = ImportState.APPLYING
+    record.successor_set = ContactSet.objects.create()
+    record.save(update_fields=["state", "successor_set"])
+    beat(record, ImportState.APPLYING)
+    return Step.MORE
+
+
+def _build_successor(record: Import, group: ContactGroup) -> Step:
+    if take_over_page(record, group.contact_set_id):
+        beat(record, ImportState.APPLYING)
+        return Step.MORE
+    assert record.successor_set_id is not None, "applying"
+    count_written(record.successor_set_id)
+    _point(group, record.successor_set_id)
+    _finish_and_drop_staged(record)
+    return Step.FINISHED
+
+
+def _change_optouts(record: Import) -> Step:
+    """Opt the next page of addresses out, or in again. Either can be done twice without harm."""
+    assert record.staging_set_id is not None, "not finished"
+    page = contact_page(record.staging_set_id, record.cursor)
+    if not page.rows:
+        _finish_and_drop_staged(record)
+        return Step.FINISHED
+    if record.kind == ImportKind.OPTOUT_ADD:
+        now = timezone.now()
+        OptOut.objects.bulk_create(
+            [
+                OptOut(client_id=record.client_id, email_key=key, email=email, created_on=now, modified_on=now)
+                for key, email, _, _ in page.rows
+            ],
+            ignore_conflicts=True,
+        )
+    else:
+        keys = [row[0] for row in page.rows]
+        OptOut.objects.filter(client_id=record.client_id, email_key__in=keys).delete()
+    if record.state != ImportState.APPLYING:
+        record.state = ImportState.APPLYING
+        record.save(update_fields=["state"])
+    record.cursor = page.last_id
+    beat(record, ImportState.APPLYING)
+    return Step.MORE
+
+
+def _point(group: ContactGroup, contact_set_id: int) -> None:
+    """Point the group at another set: from now on readers and campaigns see that one."""
+    retire(group.contact_set_id, has_readers=True)
+    group.contact_set_id = contact_set_id
+    touch(group)
+    group.save(update_fields=["contact_set", "modified_on"])
+
+
+def _finish_and_drop_staged(record: Import) -> None:
+    assert record.staging_set_id is not None, "not finished"
+    retire(record.staging_set_id, has_readers=False)
+    finish(record)

@@ -1,0 +1,80 @@
+"""Imports: a CSV file into a contact group or into the opt-outs, as one flow.
+
+    open the file → begin → receive rows into a staging set → apply
+
+Nothing is written before the file is known to be usable, and nothing is visible before all of it has been read. What
+a crash leaves behind is seen to by `maintenance`.
+"""
+
+from typing import BinaryIO
+
+from django.utils import timezone
+
+from sendmill.accounts.models import Client
+from sendmill.contacts.applying import apply_import
+from sendmill.contacts.csv_reader import ContactFile, open_contacts
+from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState
+from sendmill.contacts.staging import begin_import, discard, finish, receive
+from sendmill.errors import Conflict, NotFound, SendmillError
+
+
+def run_import(
+    client: Client,
+    kind: ImportKind,
+    group: ContactGroup | None,
+    file: BinaryIO | None,
+    *,
+    email_index: int | None = None,
+    name_index: int | None = None,
+) -> Import:
+    """Carry out a bulk call; when it returns, its effect is visible.
+
+    `group` is None for the opt-outs. `file` is seekable. Raises InvalidField for `csv_file`, `email_index` or
+    `name_index`, and NotFound if the group was deleted meanwhile; then nothing has changed. An import that waits for
+    another one of the same group waits as long as that takes.
+    """
+    contacts = open_contacts(file, email_index=email_index, name_index=name_index)
+    record = _received(client, kind, group, contacts)
+    apply_import(record.pk)
+    record.refresh_from_db()
+    if record.state == ImportState.FAILED:
+        raise NotFound(record.error)
+    return record
+
+
+def receive_contacts(client: Client, file: BinaryIO | None, *, email_index: int, name_index: int) -> Import:
+    """Read a file for a group that doesn't exist yet; then call `add_group_of`, or `staging.discard`.
+
+    Raises InvalidField as `run_import` does.
+    """
+    contacts = open_contacts(file, email_index=email_index, name_index=name_index)
+    return _received(client, ImportKind.REPLACE, None, contacts)
+
+
+def add_group_of(record: Import, *, tag: str) -> ContactGroup:
+    """A new group of the contacts that `receive_contacts` read. To be called in the caller's transaction.
+
+    Raises Conflict if the import was given up meanwhile.
+    """
+    locked = Import.objects.select_for_update(no_key=True).get(pk=record.pk)
+    if locked.state != ImportState.RECEIVING:
+        raise Conflict("The import took too long and was given up. Please send the file again.")
+    assert locked.staging_set is not None, "receiving"
+    now = timezone.now()
+    group = ContactGroup.objects.create(
+        client_id=locked.client_id, tag=tag, contact_set=locked.staging_set, created_on=now, modified_on=now
+    )
+    locked.group = group
+    locked.save(update_fields=["group"])
+    finish(locked)
+    return group
+
+
+def _received(client: Client, kind: ImportKind, group: ContactGroup | None, contacts: ContactFile) -> Import:
+    record = begin_import(client, kind, group)
+    try:
+        receive(record, contacts)
+    except SendmillError:
+        discard(record)
+        raise
+    return record

@@ -1,0 +1,38 @@
+"""What the scheduler does for contacts: finish what a crash has interrupted, and purge what nobody reads any more.
+
+Both do a bounded piece of work and return whether there may be more.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from sendmill.contacts import applying
+from sendmill.contacts.contact_sets import GRACE
+from sendmill.contacts.models import Contact, ContactSet
+
+PURGE_CONTACTS = 5_000
+
+
+def recover_imports() -> bool:
+    """See to the imports whose process has died: those that were receiving have failed, the others are finished."""
+    applying.recover_imports(timezone.now())
+    return False
+
+
+@transaction.atomic
+def purge_retired_sets() -> bool:
+    """Delete up to PURGE_CONTACTS contacts of a set that has been retired for GRACE, and at last the set itself.
+
+    A set stays while a campaign that is expanding has it pinned.
+    """
+    retired = ContactSet.objects.filter(retired_on__lt=timezone.now() - GRACE, pins=0, groups__isnull=True)
+    contact_set = retired.select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk").first()
+    if contact_set is None:
+        return False
+    contacts = Contact.objects.filter(contact_set_id=contact_set.pk).order_by("pk")
+    ids = list(contacts.values_list("pk", flat=True)[:PURGE_CONTACTS])
+    if ids:
+        contacts.filter(pk__lte=ids[-1]).delete()
+    if len(ids) < PURGE_CONTACTS:
+        contact_set.delete()
+    return True

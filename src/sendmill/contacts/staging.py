@@ -1,0 +1,120 @@
+"""Staging: the rows of an import's file, in a contact set that nobody sees yet.
+
+They are written in short transactions, so that others can write all the while. Each of them also moves the import's
+counts and heartbeat, and is refused once the import has been given up.
+"""
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from sendmill.accounts.models import Client
+from sendmill.contacts.contact_sets import StoredRow, count_written, retire, upsert_contacts
+from sendmill.contacts.csv_reader import Batch, ContactFile, ContactRow
+from sendmill.contacts.models import (
+    ContactGroup,
+    ContactSet,
+    Import,
+    ImportKind,
+    ImportState,
+    RejectedRow,
+)
+from sendmill.errors import Conflict
+
+MAX_REJECTED_ROWS = 1_000_000
+"""So many rejected rows of a file are kept to be looked at; all of them are counted."""
+
+
+def begin_import(client: Client, kind: ImportKind, group: ContactGroup | None) -> Import:
+    """A new import with an empty staging set."""
+    now = timezone.now()
+    with transaction.atomic():
+        return Import.objects.create(
+            client=client,
+            kind=kind,
+            group=group,
+            staging_set=ContactSet.objects.create(),
+            heartbeat_on=now,
+            created_on=now,
+            modified_on=now,
+        )
+
+
+def receive(record: Import, contacts: ContactFile) -> None:
+    """Write the rows of the file into the import's staging set, and what was rejected beside them.
+
+    Raises InvalidField for `csv_file` if the file turns out to be no CSV, and Conflict if the import was given up
+    meanwhile because it had been silent for too long.
+    """
+    assert record.staging_set_id is not None, "begun"
+    for batch in contacts.batches():
+        _receive_batch(record, record.staging_set_id, batch)
+    record.duplicate_rows = record.accepted_rows - count_written(record.staging_set_id)
+    beat(record, ImportState.RECEIVING)
+
+
+def beat(record: Import, expected: ImportState) -> None:
+    """Store the import's counts and cursor with a sign of life.
+
+    Raises Conflict if it isn't in the `expected` state any more: it was silent for too long, and given up.
+    """
+    record.heartbeat_on = record.modified_on = timezone.now()
+    names = ("accepted_rows", "duplicate_rows", "rejected_rows", "cursor", "heartbeat_on", "modified_on")
+    values = {name: getattr(record, name) for name in names}
+    if not Import.objects.filter(pk=record.pk, state=expected).update(**values):
+        raise Conflict("The import took too long and was given up. Nothing has changed; please send the file again.")
+
+
+def finish(record: Import) -> None:
+    """The import is done; its staging set is no longer its own."""
+    record.state = ImportState.DONE
+    record.staging_set = record.successor_set = None
+    _end(record)
+
+
+@transaction.atomic
+def give_up(record: Import, reason: str) -> None:
+    """The import has failed for this reason. Its sets, which nobody has seen, are left to be purged."""
+    _retire_own_sets(record)
+    record.state = ImportState.FAILED
+    record.error = reason
+    record.staging_set = record.successor_set = None
+    _end(record)
+
+
+@transaction.atomic
+def discard(record: Import) -> None:
+    """Leave nothing of an import: what it was part of has been refused."""
+    _retire_own_sets(record)
+    record.delete()
+
+
+def _retire_own_sets(record: Import) -> None:
+    for contact_set_id in (record.staging_set_id, record.successor_set_id):
+        if contact_set_id is not None:
+            retire(contact_set_id, has_readers=False)
+
+
+def _end(record: Import) -> None:
+    record.heartbeat_on = record.modified_on = timezone.now()
+    record.save(update_fields=["state", "error", "staging_set", "successor_set", "heartbeat_on", "modified_on"])
+
+
+@transaction.atomic
+def _receive_batch(record: Import, staging_set_id: int, batch: Batch) -> None:
+    room = max(0, MAX_REJECTED_ROWS - record.rejected_rows)
+    record.accepted_rows += len(batch.contacts)
+    record.rejected_rows += len(batch.rejected)
+    beat(record, ImportState.RECEIVING)
+    store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE) else _address
+    # A dict keeps the place of the first row with a key and the values of the last.
+    upsert_contacts(staging_set_id, {row.email_key: store(row) for row in batch.contacts}.values())
+    RejectedRow.objects.bulk_create([RejectedRow(of_import=record, **row._asdict()) for row in batch.rejected[:room]])
+
+
+def _whole(row: ContactRow) -> StoredRow:
+    return row.email_key, row.email, row.name, orjson.dumps(row.fields).decode()
+
+
+def _address(row: ContactRow) -> StoredRow:
+    return row.email_key, row.email, "", "{}"
