@@ -11,8 +11,12 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sendmill.settings")
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 _django = get_wsgi_application()
+
+# Django would read the routes with the first request, and answer every one with 500 if that fails.
+assert get_resolver().url_patterns
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -18,7 +18,7 @@ def oid(object_id: str) -> dict[str, str]:
 
 def time_text(instant: datetime) -> str:
     """`2016-08-22T12:05:39.571000`: UTC without an offset, six digits of which the last three are cut off."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}000"
+    return f"{instant.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}000"  # in half of strftime's time
 
 
 def json_bytes(value: Any) -> bytes:

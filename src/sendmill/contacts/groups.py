@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
+from sendmill.contacts.contact_sets import GRACE, retire
 from sendmill.contacts.models import Contact, ContactGroup, ContactSet
-from sendmill.contacts.staging import GRACE, retire
 
 PAGE_CONTACTS = 2000
 

@@ -12,10 +12,10 @@ from pytest_django import DjangoAssertNumQueries
 from sendmill.accounts.models import Client
 from sendmill.api import contacts as contacts_api
 from sendmill.contacts import groups
+from sendmill.contacts.contact_sets import GRACE
 from sendmill.contacts.groups import ContactsGone
 from sendmill.contacts.maintenance import purge_retired_sets
 from sendmill.contacts.models import Contact, ContactGroup, ContactSet
-from sendmill.contacts.staging import GRACE
 from tests.database.api.conftest import Program, Tenant
 
 PATH = "/email/contact/"
