@@ -10,7 +10,8 @@ from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import assert_nobody_lost, repeated, result_of
 
-PEOPLE = 600
+# Three chunks: both workers have one.
+PEOPLE = 2_200
 CONNECTIONS = 5
 
 
@@ -67,7 +68,7 @@ def test_killed_again_and_again_it_still_completes(new_server: Callable[..., Ser
     sink.delay_seconds = 0.005
     server = new_server(f"{sink.url}?connections={CONNECTIONS}").start()
     client = server.create_client("acme")
-    campaign = start_campaign(client, people_csv(2_000))
+    campaign = start_campaign(client, people_csv(PEOPLE))
     kills = 0
     while kills < 4:
         seen = len(sink.messages)
@@ -79,7 +80,7 @@ def test_killed_again_and_again_it_still_completes(new_server: Callable[..., Ser
     wait_until_completed(client, campaign)
 
     assert kills == 4
-    assert_nobody_lost(sink, people(2_000))
+    assert_nobody_lost(sink, people(PEOPLE))
     assert sum(repeated(sink).values()) <= kills * 2 * CONNECTIONS
     assert set(result_of(client, campaign).values()) == {"delivered"}
 

@@ -20,7 +20,8 @@ from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import repeated, result_of
 
-PEOPLE = 400
+# Three chunks: both workers have one.
+PEOPLE = 2_200
 CONNECTIONS = 4
 WORKERS = 2
 # On each connection one message may await its reply and the next one's envelope may be on the wire.
