@@ -19,6 +19,7 @@ from django.conf import settings
 
 from sendmill.demo import outbox
 from sendmill.demo.failure import DemoFailed
+from sendmill.demo.folder import take_folder
 from sendmill.demo.http_client import FilePart, HttpClient
 from sendmill.demo.people import (
     EMAIL_INDEX,
@@ -30,7 +31,7 @@ from sendmill.demo.people import (
     SHOWN,
     contacts_csv,
 )
-from sendmill.demo.server import DemoFolder, DemoServer
+from sendmill.demo.server import DemoServer
 from sendmill.demo.terminal import Terminal
 
 EXPECTED = Counter(delivered=len(PEOPLE) - 1, optout=1)
@@ -40,9 +41,9 @@ _MEANING = {
     "delivered": "the mail server has taken the message",
     "optout": "on the list of opt-outs, so not mailed",
 }
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.05
 _SECONDS_WITHOUT_PROGRESS = 60.0
-_LINES_SHOWN = 8
+_LINES_SHOWN = 12
 
 _SENDER = "bookshop@example.com"
 _CAMPAIGN = "New books"
@@ -67,7 +68,7 @@ def play_demo(once: bool) -> int:
     terminal = Terminal()
     server: DemoServer | None = None
     try:
-        folder = DemoFolder(settings.SENDMILL_DATA)
+        folder = take_folder(settings.SENDMILL_DATA)
         server = DemoServer(folder.path, settings.SENDMILL_BIND)
         demo = Demo(server, terminal)
         demo.play()
@@ -78,6 +79,10 @@ def play_demo(once: bool) -> int:
         print(f"sendmill demo: {error}", file=sys.stderr)
         if server and (tail := server.log_tail()):
             print(f"The end of {server.log_path}:\n{tail}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read the output has gone. What Python still flushes when it ends goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
         if server:
@@ -237,14 +242,14 @@ class Demo:
         authorization = '-H "Authorization: Token $TOKEN"'
         days = f"start_date={self._first_day}&end_date={self._last_day()}"
         self._terminal.heading("Try it: paste these lines into another terminal")
+        self._terminal.line(f"  TOKEN={self._api.token}")
         for line in (
-            f"TOKEN={self._api.token}",
             f"curl {authorization} '{url}/email/campaign/'",
             f"curl {authorization} '{url}/email/result/filter/?{days}&campaign_id={self._campaign_id}&limit=3'",
             f"curl {authorization} '{url}/email/import/?_id={self._import_id}'",
-            f"curl {authorization} --json '{{\"email\": \"{SHOWN.email}\"}}' '{url}/email/optout/'",
+            f"curl {authorization} -d email={SHOWN.email} '{url}/email/optout/'",
         ):
-            self._terminal.line(f"  {line}")
+            self._terminal.line(f"  {line}; echo")
         self._terminal.line(f"\n  The API's reference: {url}/api/v1/docs/")
         self._terminal.line(f"  The server's log:    {self._server.log_path}")
         self._terminal.line("\n  The server stays up until you press Ctrl-C.")

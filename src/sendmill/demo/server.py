@@ -6,17 +6,14 @@ it) and SENDMILL_BIND (a free port is taken when that one is in use) count.
 """
 
 import ctypes
-import fcntl
 import http.client
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO
 
 from sendmill.demo.failure import DemoFailed
 
@@ -24,49 +21,9 @@ _SECONDS_TO_START = 60.0
 _SECONDS_TO_STOP = 60.0
 _POLL_SECONDS = 0.05
 _LOG_LINES_SHOWN = 15
+_LOG_CHARACTERS_SHOWN = 400
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
-
-
-class DemoFolder:
-    """A data folder that is empty at the start and belongs to this process until the process ends.
-
-    `demo` in the data folder, emptied of the last demo's; while another demo is up, `demo-2`, and so on.
-    """
-
-    def __init__(self, parent: Path) -> None:
-        """Raises DemoFailed when the disk refuses."""
-        try:
-            self.path, self._lock = _first_free(parent)
-            for item in self.path.iterdir():
-                if item.name == _LOCK_NAME:
-                    continue
-                if item.is_dir() and not item.is_symlink():
-                    shutil.rmtree(item)
-                else:
-                    item.unlink()
-        except OSError as error:
-            raise DemoFailed(f"no folder for the demo in {parent}: {error.strerror}") from None
-
-
-_LOCK_NAME = "demo.lock"
-
-
-def _first_free(parent: Path) -> tuple[Path, IO[str]]:
-    number = 1
-    while True:
-        path = parent / ("demo" if number == 1 else f"demo-{number}")
-        # Only what a demo has made is emptied.
-        if not path.exists() or (path / _LOCK_NAME).exists():
-            path.mkdir(exist_ok=True)
-            lock = (path / _LOCK_NAME).open("w")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-            else:
-                return path, lock
-        number += 1
 
 
 class DemoServer:
@@ -144,12 +101,12 @@ class DemoServer:
         return result.stdout
 
     def log_tail(self) -> str:
-        """The last lines that the server has printed."""
+        """The last lines that the server has printed, long ones cut."""
         try:
             lines = self.log_path.read_text(errors="replace").splitlines()
         except OSError:
             return ""
-        return "\n".join(lines[-_LOG_LINES_SHOWN:])
+        return "\n".join(line[:_LOG_CHARACTERS_SHOWN] for line in lines[-_LOG_LINES_SHOWN:])
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=5)

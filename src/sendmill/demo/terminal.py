@@ -16,7 +16,7 @@ _BOLD, _DIM, _RED, _GREEN = "1", "2", "31", "32"
 _ERASE_LINE = "\r\x1b[K"
 _BAR_CELLS = 32
 _NAME_CELLS = 10
-_FACT_CELLS = 44
+_FACT_CELLS = 36
 # Not on a terminal: a line of progress for every so many hundredths.
 _PLAIN_STEP = 25
 
@@ -82,7 +82,7 @@ class Terminal:
     def quote(self, text: str, lines: int) -> None:
         """The first lines of a text, marked as quoted and cut at the terminal's width."""
         for line in text.splitlines()[:lines]:
-            self._write(f"  {self._styled('│', _DIM)} {cut(line, self._columns - 4)}\n")
+            self._write(f"  {self._styled('│', _DIM)} {cut(line, self._columns - 4)}".rstrip() + "\n")
 
     def paragraph(self, text: str) -> None:
         """Prose, folded at the terminal's width (at most 100)."""
