@@ -154,6 +154,15 @@ class Api:
             raise RuntimeError(f"{method} {path}: {response.status} {answer[:500]!r}")
         return json.loads(answer) if answer else None
 
+    def open(self, path: str) -> http.client.HTTPResponse:
+        """The answer to a GET, to be read bit by bit."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
+        connection.request("GET", path, headers=self._authorization)
+        response = connection.getresponse()
+        if response.status >= 300:
+            raise RuntimeError(f"GET {path}: {response.status}")
+        return response
+
     def get_json(self, path: str) -> Any:
         return self.request("GET", path)
 
@@ -163,16 +172,18 @@ class Api:
     def post_campaign(self, attributes: Any, contacts: bytes) -> Any:
         return self.post_multipart("/email/campaign/", {"attributes": json.dumps(attributes)}, contacts)
 
-    def post_multipart(self, path: str, fields: Mapping[str, str], contacts: bytes) -> Any:
-        """POST form fields and `csv_file`."""
+    def post_multipart(self, path: str, fields: Mapping[str, str], contacts: bytes | None) -> Any:
+        """POST form fields and, unless None, `csv_file`."""
         boundary = "bench-boundary"
         parts = [
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
             for name, value in fields.items()
         ]
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="csv_file"; filename="contacts.csv"\r\n'
-            "Content-Type: text/csv\r\n\r\n"
-        ).encode()
-        body = b"".join([*parts, head, contacts, f"\r\n--{boundary}--\r\n".encode()])
+        if contacts is not None:
+            head = (
+                f'--{boundary}\r\nContent-Disposition: form-data; name="csv_file"; filename="contacts.csv"\r\n'
+                "Content-Type: text/csv\r\n\r\n"
+            )
+            parts += [head.encode(), contacts, b"\r\n"]
+        body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
         return self.request("POST", path, body, f"multipart/form-data; boundary={boundary}")
