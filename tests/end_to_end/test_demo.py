@@ -29,6 +29,7 @@ class Demo:
     """A demo in its own session, whose output can be read while it runs."""
 
     def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
+        self._servers: list[int] = []
         self._output = folder / f"output-{len(list(folder.glob('output-*')))}"
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -52,7 +53,14 @@ class Demo:
         """Its child, `sendmill run`, which is the leader of a session of its own."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         assert len(children) == 1, children
-        return int(children[0])
+        self._servers.append(int(children[0]))
+        return self._servers[-1]
+
+    def discard(self) -> None:
+        """Ends it, and the servers that the test has asked for, should one have outlived it."""
+        for session in (self.process.pid, *self._servers):
+            kill_session(session)
+        self.process.wait()
 
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
@@ -75,8 +83,7 @@ def new_demo(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
 
     yield start
     for demo in started:
-        kill_session(demo.process.pid)
-        demo.process.wait()
+        demo.discard()
 
 
 @runs_once
