@@ -48,6 +48,9 @@ PERMITS_AT_ONCE = 50
 # Sending stops this share of the lease before its end: no message leaves when the chunk may be another's.
 LEASE_MARGIN = 0.1
 SHUTDOWN_SECONDS = 30.0
+# Rows marked beyond those on the wire, per relay: what the connections live on while the database commits. SQLite's
+# commit waits for the disk, 5 ms on a slow one, and two workers take turns at it.
+READY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Worker:
             on_last_bytes=self._on_last_bytes,
             on_outcome=self._on_outcome,
             outbox_folder=settings.data_folder / "outbox",
+            ready=READY,
         )
         self._database = DatabaseThread()
         self._message_of: Callable[[int], CampaignMessage] = message_cache(64)
