@@ -13,7 +13,9 @@ space comes out at up to 78 octets.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
+_KNOWN_LINE = 400  # characters of a line worth remembering; bounds what the memory of lines can take to some 5 MB
 _MAX_CONTENT = 75  # octets of a line, before the "=" of a soft break
 _SOFT_BREAK = "=\r\n"
 SOFT_BREAK = _SOFT_BREAK.encode("ascii")
@@ -26,7 +28,9 @@ _OCTETS = [chr(octet) if 0x20 <= octet <= 0x7E and octet != 0x3D else f"={octet:
 
 def encode(text: str) -> bytes:
     """All of a body or a piece of it, up to a line break or the end of the body. No surrogates, no CR."""
-    return b"\r\n".join([_encode_line(line) for line in text.split("\n")])
+    return b"\r\n".join(
+        [_encode_known_line(line) if len(line) <= _KNOWN_LINE else _encode_line(line) for line in text.split("\n")]
+    )
 
 
 def encode_piece(text: str) -> bytes:
@@ -35,7 +39,7 @@ def encode_piece(text: str) -> bytes:
         return encode(text)
     *lines, start = text.split("\n")
     encoded = start.encode("ascii") if _is_plain_start(start) else _encode(start)
-    return b"".join([_encode_line(line) + b"\r\n" for line in lines]) + encoded + SOFT_BREAK
+    return encode("\n".join([*lines, ""])) + encoded + SOFT_BREAK
 
 
 def _encode_line(line: str) -> bytes:
@@ -46,9 +50,17 @@ def _encode_line(line: str) -> bytes:
     return _encode(line)
 
 
+# On the slow road nearly all lines of a message are those of the message before: 80 µs in place of 200 for 4 KB
+# in two parts (bench/render.py).
+_encode_known_line = lru_cache(maxsize=1024)(_encode_line)
+
+
 def _encode(line: str, end: str = "") -> bytes:
-    encoded = "".join([_OCTETS[octet] for octet in line.encode("utf-8")]) + end
-    return _SOFT_BREAK.join(_wrapped(encoded)).encode("ascii")
+    if line.isascii() and line.isprintable():
+        encoded = line.replace("=", "=3D")
+    else:
+        encoded = "".join([_OCTETS[octet] for octet in line.encode("utf-8")])
+    return _SOFT_BREAK.join(_wrapped(encoded + end)).encode("ascii")
 
 
 def _wrapped(encoded: str) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Engine:
             if error.kind == "OutOfFuel":
                 raise RenderError("The template does too much work for one message.") from None
             raise RenderError(f"Line {error.line}: {_words(error)}.") from None
-        except (TypeError, ValueError) as error:  # a filter that can do nothing with what it was given
+        except (TypeError, ValueError, ArithmeticError) as error:  # a filter that can do nothing with what it was given
             raise RenderError(f"A filter failed: {error}.") from None
         except BaseException as error:
             # What Rust's panics become is no Exception, and would end the worker. (minijinja catches them elsewhere.)

@@ -68,7 +68,8 @@ class _Found:
 def read_template(source: str) -> tuple[Piece, ...]:
     """The text and the tags of a template, in order; its text has passed through `clean_text`.
 
-    Raises TemplateError, which names the line. Linear in the length of `source`.
+    Whether its conditions and loops are closed is for `check_blocks` to say. Raises TemplateError, which names the
+    line. Linear in the length of `source`.
     """
     source = clean_text(source)
     pieces: list[Piece] = []
@@ -97,7 +98,6 @@ def read_template(source: str) -> tuple[Piece, ...]:
         position = rest_of_line.end() if is_alone and rest_of_line else found.end
         trims, begins_line = found.trims_right, is_alone
     pieces.append(source[position:].lstrip() if trims else source[position:])
-    check_blocks(pieces)
     return join_text(pieces)
 
 

@@ -68,8 +68,8 @@ def text_of_html(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 class _TextWriter:
     """Takes the parser's events (lxml's target interface) and writes text, in which tags stand as markers.
 
-    Spaces and line breaks are owed until something visible follows, so that none are doubled and none stand at an
-    end; before a tag they are paid, since what a condition holds may not be there.
+    Spaces and line breaks are owed until something visible follows, so that none stand at an end. Before a tag they
+    are paid, since what a condition holds may not be there.
     """
 
     def __init__(self, tags: Sequence[Tag]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sendmill.addresses import InvalidAddress
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message, is_html
 from sendmill.content.template import RenderError, TemplateError
-from tests.unit.content.texts import ANY_TEXT, NASTY, meant_in_body, meant_in_header
+from tests.unit.content.texts import ANY_TEXT, NASTY, meant_in_body, meant_in_header, without_tags
 
 SENDER = "news@example.org"
 MESSAGE_ID = "5f.d0@example.org"
@@ -72,11 +72,6 @@ def everything(octets: bytes) -> object:
     return headers, contents(octets)
 
 
-def without_tags(source: str) -> str:
-    """`source` without what would be a tag of a template or of HTML."""
-    return source.replace("{", "(").replace("<", "(")
-
-
 def line_break_behind(static: str) -> str:
     """The line break that a body gets whose template ends in `static`."""
     return "" if meant_in_body(static).endswith("\n") else "\n"
@@ -129,12 +124,13 @@ def test_both_roads_give_the_same_message(subject: str, static: str, name: str, 
     assert everything(render(fast, recipient)) == everything(render(slow, recipient))
 
 
+@pytest.mark.parametrize("always_engine", [False, True], ids=["fast", "slow"])
 @pytest.mark.parametrize("value", NASTY, ids=lambda value: ascii(value[:20]))
-def test_each_nasty_value_arrives_everywhere(value: str) -> None:
+def test_each_nasty_value_arrives_everywhere(value: str, always_engine: bool) -> None:
     recipient = Recipient(value, "bob@example.org", {"City": value})
     source = "a{{ City }}\n{{ City }}|{{ name }}"
-    text_message = render(compile_message("{{ City }}", source, SENDER), recipient)
-    html_message = render(compile_message("{{ City }}", f"<b>{source}</b>", SENDER), recipient)
+    text_message = render(CompiledMessage("{{ City }}", source, SENDER, always_engine), recipient)
+    html_message = render(CompiledMessage("{{ City }}", f"<b>{source}</b>", SENDER, always_engine), recipient)
     meant, in_html = meant_in_body(value), escaped(value)
     assert decoded(header(parse(text_message), "Subject")) == meant_in_header(value)
     assert contents(text_message) == [("text/plain", f"a{meant}\n{meant}|{meant}\n")]

@@ -3,10 +3,14 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sendmill.content.template import Template, TemplateError
 from sendmill.content.template_reader import read_template
+from sendmill.content.template_tag import Tag
 from sendmill.content.text_part import text_of_html
+from tests.unit.content.texts import meant_in_body, without_tags
 
 
 def text_template(html: str) -> str:
@@ -75,6 +79,64 @@ def test_text_that_looks_like_a_tag_is_none() -> None:
 def test_a_condition_cut_in_two_is_no_template(html: str) -> None:
     with pytest.raises(TemplateError):
         Template(text_of_html(read_template(html)), escapes_html=False)
+
+
+FRAGMENTS = [
+    "<p>",
+    "</p>",
+    "<ul>",
+    "<ol>",
+    "<li>",
+    "</ul>",
+    "<a href='{{ u }}'>",
+    "</a>",
+    "<table>",
+    "<td>",
+    "</table>",
+]
+FRAGMENTS += [
+    "<pre>",
+    "</pre>",
+    "<br>",
+    "<hr>",
+    "<img alt='{{ u }}'>",
+    "<i hidden>",
+    "</i>",
+    "<style>",
+    "</style>",
+    "<!--",
+]
+FRAGMENTS += [
+    "-->",
+    "</html>",
+    "<![if a]>",
+    "<?xml x?>",
+    "&amp;",
+    "&#0;",
+    "&#1;",
+    "<",
+    ">",
+    '"',
+    "'",
+    " ",
+    "\n",
+    "text",
+]
+FRAGMENTS += ["{{ a }}", "{% if b %}", "{% endif %}", "<body>", "</body>", "<head>", "<title>", "<svg>", "<select>"]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS) | st.text(st.characters(), max_size=5), max_size=25))
+def test_any_html_becomes_text_with_the_tags_in_their_order(fragments: list[str]) -> None:
+    pieces = read_template(
+        "".join(fragment if fragment in FRAGMENTS else without_tags(fragment) for fragment in fragments)
+    )
+    written = text_of_html(pieces)
+    text = "".join([piece for piece in written if isinstance(piece, str)])
+    assert text == meant_in_body(text)
+    statements = iter([piece.keyword for piece in pieces if isinstance(piece, Tag) and piece.keyword])
+    for piece in written:
+        if isinstance(piece, Tag) and piece.keyword:
+            assert piece.keyword in statements  # consumes what it passes: the order is kept, and none comes twice
 
 
 @pytest.mark.parametrize("part", ["<a ", "<!--", "</", "<a x='y", "<", "&", "<b><i></b>", "<table><tr><td>", "<![if "])

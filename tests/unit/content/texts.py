@@ -85,3 +85,8 @@ def meant_in_header(text: str) -> str:
         else:
             result += character
     return result.replace("\n", " ").strip(" ")
+
+
+def without_tags(source: str) -> str:
+    """`source` without what would be a tag of a template or of HTML."""
+    return source.replace("{", "(").replace("<", "(")
