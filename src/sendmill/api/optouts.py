@@ -6,14 +6,14 @@ from rest_framework import serializers
 
 from sendmill.accounts.models import Client
 from sendmill.api.openapi import describe_resource
-from sendmill.api.requests import Text
+from sendmill.api.requests import Address
 from sendmill.api.resources import ResourceView, ids_of, times_of
 from sendmill.optouts import registry
 from sendmill.optouts.models import OptOut
 
 
 class OptOutBody(serializers.Serializer[Any]):
-    email = Text(help_text="The email address that should be added to the blacklist.")
+    email = Address(help_text="The email address that should be added to the blacklist.")
 
 
 @describe_resource("OptOut", "opt-out", OptOutBody)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -15,6 +16,7 @@ from sendmill.errors import InvalidField, NotFound
 ID_NAMES = ("_id", "$_id")
 
 
+@extend_schema_field({"type": "string", "pattern": r"\S"})
 class Text(serializers.CharField):
     """Text that is kept as it was posted, but not blank. A number becomes its text."""
 
@@ -25,6 +27,11 @@ class Text(serializers.CharField):
         if isinstance(data, str) and not data.strip():
             self.fail("blank")
         return super().run_validation(data)
+
+
+@extend_schema_field({"type": "string", "format": "email"})
+class Address(Text):
+    """Text that is checked to be an email address by what it is given to."""
 
 
 class _LimitQuery(serializers.Serializer[Any]):

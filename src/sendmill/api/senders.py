@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from sendmill.accounts.models import Client
 from sendmill.api.openapi import describe_resource
-from sendmill.api.requests import Text
+from sendmill.api.requests import Address, Text
 from sendmill.api.resources import ResourceView, ids_of, times_of
 from sendmill.campaigns.lifecycle import Part
 from sendmill.senders import registry
@@ -15,7 +15,7 @@ from sendmill.senders.models import Sender
 
 class SenderBody(serializers.Serializer[Any]):
     description = Text(help_text="An easy to remember name for the registered email.")
-    email = Text(help_text="A valid email that will be used as a from address when sending out email messages.")
+    email = Address(help_text="A valid email that will be used as a from address when sending out email messages.")
 
 
 @describe_resource("Sender", "registered from-address", SenderBody, needed=True)
