@@ -41,7 +41,7 @@ api = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(api)),
     path("api/v1/", include(api)),
-    path("api/v1/schema/", documentation.schema, name="documentation-schema"),
+    path("api/v1/schema/", documentation.schema, {"routes": tuple(api)}, name="documentation-schema"),
     path("api/v1/docs/", documentation.page),
     path("api/v1/docs/script.js", documentation.script, name="documentation-script"),
     path("static/<path:path>", serve, {"insecure": True}),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -57,8 +57,8 @@ class TokenScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <40 hex digits>`"}
 
 
-def schema(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(_description(), content_type=CONTENT_TYPE)
+def schema(request: HttpRequest, routes: tuple[URLPattern, ...]) -> HttpResponse:
+    return HttpResponse(_description(routes), content_type=CONTENT_TYPE)
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -72,9 +72,7 @@ def script(request: HttpRequest) -> HttpResponse:
 
 
 @cache
-def _description() -> bytes:
-    from sendmill import urls  # it names this module's views
-
-    description = SchemaGenerator(patterns=urls.api).get_schema(request=None, public=True)
+def _description(routes: tuple[URLPattern, ...]) -> bytes:
+    description = SchemaGenerator(patterns=list(routes)).get_schema(request=None, public=True)
     description["components"]["schemas"].update(COMPONENTS)
     return json_bytes(description)
