@@ -168,12 +168,12 @@ def _add_client(options: argparse.Namespace) -> int:
 
 
 def _add_token(options: argparse.Namespace) -> int:
-    from sendmill.accounts.clients import client_by_id
+    from sendmill.accounts.clients import find_client
     from sendmill.accounts.tokens import issue_token
     from sendmill.commands.run import require_current_schema
 
     require_current_schema()
-    token = issue_token(client_by_id(options.client), None, "command line")
+    token = issue_token(find_client(options.client), None, "command line")
     print(json.dumps({"token": token}) if options.json else f"token  {token}   (shown this once)")
     return 0
 

@@ -1,8 +1,11 @@
 """`sendmill run`, `web` and `worker`: the long-running processes and their parts."""
 
 import asyncio
+import errno
 import signal
+import socket
 import threading
+import time
 
 import structlog
 import uvloop
@@ -12,16 +15,20 @@ from sendmill import schema
 from sendmill.commands.processes import Child, Supervisor, end_with_parent
 from sendmill.delivery.relays import parse_relays
 from sendmill.delivery.worker import SHUTDOWN_SECONDS, Worker, WorkerSettings
-from sendmill.errors import SendmillError
+from sendmill.errors import SendmillError, SettingError
 
 log = structlog.get_logger()
 
 # Granian's threads that run requests. More than the cores: most of a request's time is the database's.
 WEB_THREADS = 8
+# How long a server that is ending may hold its port.
+PORT_SECONDS = 5.0
 
 
 def run_everything() -> int:
     """Web, scheduler and workers in one go; the database is brought up to date first."""
+    parse_relays(settings.SENDMILL_SMTP_URL)
+    require_free_port()
     applied = schema.migrate()
     host, port = settings.SENDMILL_BIND
     print(f"Sendmill listens on http://{host}:{port}  (API: /api/v1/docs/, data: {settings.SENDMILL_DATA})", flush=True)
@@ -31,6 +38,7 @@ def run_everything() -> int:
 
 def run_delivery(processes: int) -> int:
     """`sendmill worker`: the scheduler and `processes` delivery processes, without the web."""
+    parse_relays(settings.SENDMILL_SMTP_URL)
     require_current_schema()
     log.info("worker.run_started", processes=processes)
     return _supervise(_delivery_children(processes))
@@ -48,7 +56,9 @@ def _supervise(children: list[Child]) -> int:
 def run_web(parent: int | None) -> int:
     """`sendmill web`: the HTTP server alone."""
     require_current_schema()
-    if parent is not None:
+    if parent is None:
+        require_free_port()
+    else:
         end_with_parent(parent)
     # Imported here: the workers need none of it.
     from granian.constants import Interfaces
@@ -64,7 +74,7 @@ def run_web(parent: int | None) -> int:
         workers=1,
         blocking_threads=WEB_THREADS,
         log_access=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,  # its warnings are advice on the threads above
     ).serve()
     return 0
 
@@ -102,6 +112,25 @@ async def _deliver(worker_settings: WorkerSettings) -> None:
     # Ctrl-C reaches the whole process group; the parent answers it with SIGTERM.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     await worker.run()
+
+
+def require_free_port() -> None:
+    """Raises SettingError when SENDMILL_BIND can't be listened on.
+
+    Granian's sockets share a port (SO_REUSEPORT): a second server would take half of the first one's requests, without
+    a word. One that is just ending is waited for.
+    """
+    host, port = settings.SENDMILL_BIND
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+                return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                reason = f"{host}:{port} can't be listened on: {error.strerror or error}."
+                raise SettingError("SENDMILL_BIND", reason) from None
+        time.sleep(0.1)
 
 
 def require_current_schema() -> None:

@@ -56,9 +56,7 @@ class Contact(models.Model):
     fields = models.TextField(default="{}")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["contact_set", "email_key"], name="one_contact_per_address")
-        ]
+        constraints = [models.UniqueConstraint(fields=["contact_set", "email_key"], name="one_contact_per_address")]
         indexes = [models.Index(fields=["contact_set", "id"], name="contacts_in_order")]
 
     def __str__(self) -> str:
