@@ -65,7 +65,7 @@ class Server:
                 ["setpriv", "--pdeathsig", "KILL", "--", _SENDMILL, "run"],
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_for(self._is_ready, _SECONDS_TO_START, lambda: f"a ready server. Its log:\n{self.log()}")
+        wait_for(self.is_ready, _SECONDS_TO_START, lambda: f"a ready server. Its log:\n{self.log()}")
         return self
 
     def stop(self) -> None:
@@ -157,7 +157,8 @@ class Server:
         assert self._process is not None, "the server is not running"
         return self._process
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether it says that it is ready. Raises AssertionError if it has ended."""
         status = self._running().poll()
         assert status is None, f"the server ended with status {status}. Its log:\n{self.log()}"
         try:

@@ -221,14 +221,28 @@ def test_renewing_tells_what_is_still_held():
     assert Chunk.objects.get(pk=first.chunk_id).lease_until_ms == now + LEASE_MS
 
 
-def test_stopped_chunks():
+def test_a_recheck_finds_what_changed_since_rows_were_marked():
     client = make_client()
-    campaign = expanded_campaign(1, client=client)
+    campaign = expanded_campaign(2, client=client)
     claim = claimed()
-    assert queue.stopped_chunks([claim.chunk_id]) == set()
+    assert queue.recheck([claim.chunk_id], claim.rows) == (set(), set())
+    opt_out(client, "Person1@example.com")
     lifecycle.set_status(client, campaign.object_id, "paused")
-    assert queue.stopped_chunks([claim.chunk_id]) == {claim.chunk_id}
-    assert queue.stopped_chunks([]) == set()
+    assert queue.recheck([claim.chunk_id], claim.rows) == ({claim.chunk_id}, {claim.rows[1].id})
+    assert queue.recheck([claim.chunk_id], []) == ({claim.chunk_id}, set())
+    assert queue.recheck([], []) == (set(), set())
+
+
+def test_only_the_owner_can_let_go_and_a_new_claim_takes_it_back():
+    expanded_campaign(1)
+    claim = claimed()
+    queue.acknowledge_stop(OTHER, [claim.chunk_id])
+    assert not Chunk.objects.get().is_let_go
+    queue.acknowledge_stop(OWNER, [claim.chunk_id])
+    assert Chunk.objects.get().is_let_go
+    queue.release(claim.chunk_id, claim.fence, now_ms())
+    claimed(OTHER)
+    assert not Chunk.objects.get().is_let_go
 
 
 def test_a_cancel_makes_what_is_open_final_and_leaves_what_a_worker_holds():

@@ -1,0 +1,84 @@
+"""The long-running commands: what they refuse, in one line, and that they come back."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.end_to_end.campaigns import people_csv, start_campaign, wait_until_completed
+from tests.end_to_end.server import Server
+from tests.end_to_end.smtp_sink import SmtpSink
+from tests.end_to_end.waiting import wait_for
+
+
+def refusal(server: Server, *arguments: str) -> str:
+    """The one line that a command ends with. Raises AssertionError if it succeeds or says more."""
+    sendmill = [str(Path(sys.executable).parent / "sendmill"), *arguments]
+    ended = subprocess.run(sendmill, env=server.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode in (1, 2), ended
+    [line] = ended.stderr.splitlines()
+    return line
+
+
+def test_a_second_server_on_the_same_port_is_refused(server: Server) -> None:
+    assert "SENDMILL_BIND" in refusal(server, "run")
+
+
+def test_web_and_worker_refuse_a_database_that_is_behind(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    assert "Run 'sendmill migrate' first." in refusal(server, "web")
+    assert "Run 'sendmill migrate' first." in refusal(server, "worker")
+    server.command("migrate")
+    assert server.command("migrate") == "The database is up to date.\n"
+
+
+def test_doctor_finds_a_good_installation_good_and_names_what_is_not(
+    new_server: Callable[..., Server], sink: SmtpSink
+) -> None:
+    server = new_server(sink.url)
+    server.command("migrate")
+    report = server.command("doctor")
+    assert "PROBLEM" not in report
+    assert "tzdata" in report
+    sink.stop()
+    ended = subprocess.run(
+        [str(Path(sys.executable).parent / "sendmill"), "doctor"],
+        env=server.environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "doesn't answer" in ended.stdout
+
+
+def test_every_child_that_dies_comes_back(server: Server) -> None:
+    def parts() -> dict[str, int]:
+        return {
+            name: process.pid
+            for process in server.processes()
+            for name in ("schedule", "deliver", "web")
+            if f" {name} " in process.command
+        }
+
+    before = parts()
+    assert set(before) == {"schedule", "deliver", "web"}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: len(after := parts()) == 3 and not set(after.values()) & set(before.values()), 60)
+    client = server.create_client("acme")
+    wait_for(server.is_ready, 60)
+    wait_until_completed(client, start_campaign(client, people_csv(5)))
+
+
+def test_when_run_is_killed_its_children_end(server: Server) -> None:
+    processes = server.processes()
+    leader = next(process for process in processes if process.command.rstrip().endswith(" run"))
+    os.kill(leader.pid, signal.SIGKILL)
+    wait_for(lambda: not [pid for pid in (process.pid for process in processes) if is_running(pid)], 40)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
