@@ -173,6 +173,14 @@ def test_everything_that_does_not_exist_is_told_at_once(client: Client, attribut
         }
 
 
+def test_contacts_are_not_read_for_a_campaign_that_cannot_be_made(client: Client, attributes: dict[str, Any]) -> None:
+    attributes["schedule"]["sender_id"] = new_object_id()
+    csv_file = io.BytesIO(CSV)
+    with pytest.raises(InvalidFields):
+        create_campaign(client, attributes, csv_file, None)
+    assert csv_file.tell() == 0
+
+
 def test_missing_files_are_told_at_once(client: Client, attributes: dict[str, Any]) -> None:
     attributes["message"] = {"source": "upload", "description": "Subject"}
     assert refused(client, attributes, csv_file=None) == {
