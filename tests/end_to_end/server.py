@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import urllib.parse
@@ -15,6 +14,7 @@ import psycopg
 import requests
 
 from tests.end_to_end.api_client import ApiClient
+from tests.end_to_end.ports import free_port
 from tests.end_to_end.processes import Process, kill_session, processes_of_session
 from tests.end_to_end.waiting import wait_for
 
@@ -37,7 +37,7 @@ class Server:
     def __init__(self, folder: Path, smtp_url: str = "outbox:", **settings: str) -> None:
         self.data = folder / "data"
         self.log_path = folder / "server.log"
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("SENDMILL_", "DJANGO_"))},
@@ -165,13 +165,6 @@ class Server:
             return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except requests.RequestException:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _with_database(url: str, name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.end_to_end.ports import free_port
 from tests.end_to_end.waiting import wait_for
 
 #: As a reply: the connection is cut instead, and the client never learns what became of its command.
@@ -82,7 +83,7 @@ class SmtpSink:
     """
 
     def __init__(self, *, pipelining: bool = True, smtputf8: bool = True) -> None:
-        self.port = 0
+        self.port = free_port()
         self._pipelining = pipelining
         self._smtputf8 = smtputf8
         #: Seconds between a message's final dot and the reply to it.
@@ -166,7 +167,7 @@ class SmtpSink:
     # Life ------------------------------------------------------------------------------------------------------------
 
     def start(self) -> "SmtpSink":
-        """Listens, on the same port as before if this is not the first time."""
+        """Listens on `port`, also after a stop."""
         assert self._thread is None, "the sink is running"
         started = threading.Event()
         failure: list[OSError] = []
@@ -208,7 +209,6 @@ class SmtpSink:
         server = await self._loop.create_server(
             lambda: _Protocol(self, enable_SMTPUTF8=self._smtputf8, loop=self._loop), "127.0.0.1", self.port
         )
-        self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stopping.wait()
         server.close()
