@@ -81,8 +81,6 @@ class Engine:
             comment_start_string="\x00#",
             comment_end_string="#\x00",
         )
-        for name in list(environment.globals):
-            environment.remove_global(name)
         environment.add_global("range", self._meter.metered(number_range))
         environment.add_global("turn", self._turn)
         for name, function in FILTERS.items():

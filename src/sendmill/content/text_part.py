@@ -59,7 +59,7 @@ def text_of_html(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     if not source.strip():
         return ()
     writer = _TextWriter(tags)
-    parser = etree.HTMLParser(target=writer, huge_tree=True)
+    parser = etree.HTMLParser(target=writer)
     parser.feed(source)
     parts = _MARKER.split(parser.close())
     return join_text([tags[int(part)] if index % 2 else part for index, part in enumerate(parts)])

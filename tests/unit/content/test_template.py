@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sendmill.content.characters import clean_text
 from sendmill.content.template import RenderError, Template, TemplateError, check_template
 from sendmill.content.template_engine import MAX_VALUES
+from sendmill.content.template_filters import FILTERS
 from sendmill.content.template_reader import MAX_DEPTH, MAX_TAGS, MAX_TOKENS, read_template
 from tests.unit.content.texts import ANY_TEXT
 
@@ -134,6 +135,7 @@ RENDERED = [
     ("{{ 'abc'|truncate(2) }} {{ 'abc'|truncate(3) }} {{ 'a b&c'|urlencode }}", "ab… abc a%20b%26c"),
     ("{{ 'a-b'|replace('-', '+')|upper }}{{ tags|split(',')|join('|') }}{{ 'abc'|last }}", "A+Bred| blue|greenc"),
     ("{{ none }}{{ true }}{{ 1.5 }}{{ 'a\\'b\\\\\\n' }}", "True1.5a'b\\\n"),
+    ("{{ 'a\"b' }}{{ \"it's\" }}", "a\"bit's"),
     ("{{ range }}{{ turn }}{{ v0 }}{{ debug }}{{ self }}", ""),
     ("{{ name.upper }}{{ name[0] }}", "B"),
     ("a {# {{ note }} #}b {#id{color:red}}", "a b {#id{color:red}}"),
@@ -205,6 +207,10 @@ RUNAWAY = [
     ("{{ big }}" * 50, "more than 1000000 characters"),
     ("{{ big|replace('x', big) }}", "more than 1000000 characters"),
     ("{{ big|replace('', big) }}", "more than 1000000 characters"),
+    (
+        "".join([f"{{% set a{i} = small|replace('x', '{'x' * 2000}') %}}" for i in range(3)]),
+        "more than 1000000 characters",
+    ),
     ("{{ big|join(big) }}", "more than 1000000 characters"),
     ("{% set a = big %}" + "{% set a = a|replace('x', 'xx') %}" * 60, "more than 1000000 characters"),
     ("{% for i in big %}{% for j in big %}{% for k in big %}{% endfor %}{% endfor %}{% endfor %}", "too much work"),
@@ -217,7 +223,13 @@ RUNAWAY = [
 def test_a_runaway_template_is_stopped_with_its_reason(source: str, reason: str) -> None:
     check_template(source)
     with pytest.raises(RenderError, match=reason):
-        render(source, escapes_html=True, values={"big": "x" * 40_000})
+        render(source, escapes_html=True, values={"big": "x" * 40_000, "small": "x" * 400})
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("replace", ("x", "y" * 1_000_000)), ("join", ("y" * 1_000_000,))])
+def test_a_filter_does_not_even_begin_what_would_take_a_terabyte(name: str, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(RenderError, match="more than 1000000 characters"):
+        FILTERS[name]("x" * 1_000_000, *arguments)
 
 
 def test_logic_over_very_long_values_is_refused() -> None:

@@ -61,6 +61,7 @@ SHOWN = [
     ),
     ('<a href="{% if a %}x{% else %}y{% endif %}">t</a>', "t ({%if a%}x{%else%}y{%endif%})"),
     ("{{ a }}&#123;{ b }}&#1;0&#2;", "{{a}}{{ b }}0"),
+    ('<img alt="&#1;9&#2;x">', "x"),
     ("<div>" * 5000 + "deep" + "</div>" * 5000, "deep"),
 ]  # fmt: skip
 
