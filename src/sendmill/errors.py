@@ -9,7 +9,8 @@ SendmillError
 └── LeaseLost           another worker has taken over what this one thought was its own
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 class SendmillError(Exception):
@@ -51,6 +52,21 @@ class InvalidFields(SendmillError):
     def below(self, *parents: str) -> "InvalidFields":
         """The same errors with their paths under `parents`."""
         return InvalidFields([error.below(*parents) for error in self.errors])
+
+
+def all_of(*readers: Callable[[], Any]) -> list[Any]:
+    """What the readers return, or InvalidFields with everything that they raise."""
+    values, errors = [], []
+    for read in readers:
+        try:
+            values.append(read())
+        except InvalidField as error:
+            errors.append(error)
+        except InvalidFields as several:
+            errors.extend(several.errors)
+    if errors:
+        raise InvalidFields(errors)
+    return values
 
 
 class NotFound(SendmillError):

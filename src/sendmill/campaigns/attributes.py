@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sendmill.campaigns.schedule import check_timezone, instant_of, parse_wall_clock
 from sendmill.contacts.csv_columns import parse_index
-from sendmill.errors import InvalidField, InvalidFields
+from sendmill.errors import InvalidField, InvalidFields, all_of
 from sendmill.ids import parse_object_id
 
 MAX_NAME_CHARACTERS = 1000
@@ -89,21 +89,6 @@ def parse_attributes(attributes: object) -> Attributes:
     except InvalidFields as errors:
         raise errors.below("attributes") from None
     return Attributes(message, contacts, schedule)
-
-
-def all_of(*readers: Callable[[], Any]) -> list[Any]:
-    """What the readers return, or InvalidFields with everything that they raise."""
-    values, errors = [], []
-    for read in readers:
-        try:
-            values.append(read())
-        except InvalidField as error:
-            errors.append(error)
-        except InvalidFields as several:
-            errors.extend(several.errors)
-    if errors:
-        raise InvalidFields(errors)
-    return values
 
 
 def _section(values: Mapping[str, Any], field: str, read: Callable[[Mapping[str, Any]], T]) -> T:

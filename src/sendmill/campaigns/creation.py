@@ -19,7 +19,6 @@ from sendmill.campaigns.attributes import (
     Reference,
     UploadedContacts,
     UploadedMessage,
-    all_of,
     parse_attributes,
     unknown_id,
 )
@@ -32,7 +31,7 @@ from sendmill.contacts.staging import discard
 from sendmill.content.library import add_message
 from sendmill.content.models import Message
 from sendmill.content.template import TemplateError, check_template
-from sendmill.errors import InvalidField, InvalidFields, SendmillError
+from sendmill.errors import InvalidField, InvalidFields, SendmillError, all_of
 from sendmill.senders.models import Sender
 
 

@@ -59,7 +59,6 @@ _PARTS: dict[Part, tuple[type[ClientResource], str]] = {
     Part.CONTACT_GROUP: (ContactGroup, "contact_group_object_id"),
 }
 
-
 _LOCK_CLASS = 0x5E4D
 """The first of the two numbers of an advisory lock; the second is the campaign's."""
 

@@ -13,7 +13,7 @@ from sendmill.campaigns.models import Campaign, Status
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.models import CHUNK_SHIFT, Chunk
 from sendmill.delivery.queue import id_range
-from sendmill.errors import InvalidField, InvalidFields
+from sendmill.errors import InvalidField, all_of
 from sendmill.ids import KIND_DELIVERY, number_of, parse_object_id
 from sendmill.results.rows import Heading, results_json
 
@@ -77,16 +77,7 @@ def iterate_results(
 
 def parse_period(start_date: str | None, end_date: str | None) -> Period:
     """The period from one day to another. Raises InvalidFields for start_date and end_date."""
-    days: list[date] = []
-    errors: list[InvalidField] = []
-    for field, text in (("start_date", start_date), ("end_date", end_date)):
-        try:
-            days.append(_day(field, text))
-        except InvalidField as error:
-            errors.append(error)
-    if errors:
-        raise InvalidFields(errors)
-    return Period(*days)
+    return Period(*all_of(lambda: _day("start_date", start_date), lambda: _day("end_date", end_date)))
 
 
 def _day(field: str, text: str | None) -> date:
