@@ -20,7 +20,7 @@ from sendmill.contacts.contact_sets import contact_page, count_written, retire
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState
 from sendmill.contacts.staging import beat, finish, give_up
 from sendmill.contacts.successor import merge_at_once, take_over_page
-from sendmill.optouts.models import OptOut
+from sendmill.optouts.bulk import add_optouts, delete_optouts
 
 AT_ONCE_ROWS = 5_000
 """Up to so many staged rows are merged in one transaction."""
@@ -132,25 +132,16 @@ def _change_optouts(record: Import) -> Step:
     """Opt the next page of addresses out, or in again. Either can be done twice without harm."""
     assert record.staging_set_id is not None, "not finished"
     page = contact_page(record.staging_set_id, record.cursor)
-    if not page.rows:
+    if not page:
         _finish_and_drop_staged(record)
         return Step.FINISHED
     if record.kind == ImportKind.OPTOUT_ADD:
-        now = timezone.now()
-        OptOut.objects.bulk_create(
-            [
-                OptOut(client_id=record.client_id, email_key=key, email=email, created_on=now, modified_on=now)
-                for key, email, _, _ in page.rows
-            ],
-            ignore_conflicts=True,
-        )
+        add_optouts(record.client_id, [(row[1], row[0]) for _, row in page])
     else:
-        keys = [row[0] for row in page.rows]
-        OptOut.objects.filter(client_id=record.client_id, email_key__in=keys).delete()
-    if record.state != ImportState.APPLYING:
-        record.state = ImportState.APPLYING
-        record.save(update_fields=["state"])
-    record.cursor = page.last_id
+        delete_optouts(record.client_id, [row[0] for _, row in page])
+    record.state = ImportState.APPLYING
+    record.cursor = page[-1].id
+    record.save(update_fields=["state"])
     beat(record, ImportState.APPLYING)
     return Step.MORE
 

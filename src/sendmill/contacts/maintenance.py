@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from sendmill.contacts import applying
-from sendmill.contacts.contact_sets import GRACE
+from sendmill.contacts.contact_sets import GRACE, contact_page
 from sendmill.contacts.models import Contact, ContactSet
 
 PURGE_CONTACTS = 5_000
@@ -29,10 +29,8 @@ def purge_retired_sets() -> bool:
     contact_set = retired.select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk").first()
     if contact_set is None:
         return False
-    contacts = Contact.objects.filter(contact_set_id=contact_set.pk).order_by("pk")
-    ids = list(contacts.values_list("pk", flat=True)[:PURGE_CONTACTS])
-    if ids:
-        contacts.filter(pk__lte=ids[-1]).delete()
-    if len(ids) < PURGE_CONTACTS:
+    page = contact_page(contact_set.pk, 0, PURGE_CONTACTS)
+    Contact.objects.filter(pk__in=[contact.id for contact in page]).delete()
+    if len(page) < PURGE_CONTACTS:
         contact_set.delete()
     return True

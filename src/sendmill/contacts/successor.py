@@ -10,7 +10,13 @@ resumed where it stopped, whoever does it.
 
 import orjson
 
-from sendmill.contacts.contact_sets import StoredRow, contact_page, contacts_by_key, upsert_contacts
+from sendmill.contacts.contact_sets import (
+    StoredContact,
+    StoredRow,
+    contact_page,
+    contacts_by_key,
+    upsert_contacts,
+)
 from sendmill.contacts.models import Contact, Import, ImportKind
 
 _APPENDING_FROM_THE_FIRST = -1
@@ -18,15 +24,14 @@ _APPENDING_FROM_THE_FIRST = -1
 
 def merge_at_once(kind: ImportKind, contact_set_id: int, staging_set_id: int) -> None:
     """Update or delete in the set itself. For few staged rows, in one transaction."""
-    if kind == ImportKind.DELETE:
-        keys = Contact.objects.filter(contact_set_id=staging_set_id).values("email_key")
-        Contact.objects.filter(contact_set_id=contact_set_id, email_key__in=keys).delete()
-        return
-    last_id = 0
-    while (page := contact_page(staging_set_id, last_id)).rows:
-        existing = contacts_by_key(contact_set_id, page.keys())
-        upsert_contacts(contact_set_id, [_merged(existing.get(row[0]), row) for row in page.rows])
-        last_id = page.last_id
+    last = 0
+    while page := contact_page(staging_set_id, last):
+        existing = contacts_by_key(contact_set_id, page)
+        if kind == ImportKind.DELETE:
+            Contact.objects.filter(pk__in=[contact.id for contact in existing.values()]).delete()
+        else:
+            upsert_contacts(contact_set_id, [_merged(existing.get(new.row[0]), new.row) for new in page])
+        last = page[-1].id
 
 
 def take_over_page(record: Import, contact_set_id: int) -> bool:
@@ -37,29 +42,32 @@ def take_over_page(record: Import, contact_set_id: int) -> bool:
     assert record.staging_set_id is not None and record.successor_set_id is not None, "applying"
     if record.cursor >= 0:
         page = contact_page(contact_set_id, record.cursor)
-        if page.rows:
-            staged = contacts_by_key(record.staging_set_id, page.keys())
-            if record.kind == ImportKind.DELETE:
-                rows = [row for row in page.rows if row[0] not in staged]
-            else:
-                rows = [_merged(row, staged.get(row[0], row)) for row in page.rows]
-            upsert_contacts(record.successor_set_id, rows)
-            record.cursor = page.last_id
+        if page:
+            staged = contacts_by_key(record.staging_set_id, page)
+            upsert_contacts(record.successor_set_id, _taken_over(ImportKind(record.kind), page, staged))
+            record.cursor = page[-1].id
             return True
-        if record.kind == ImportKind.DELETE:
-            return False
         record.cursor = _APPENDING_FROM_THE_FIRST
-    page = contact_page(record.staging_set_id, -record.cursor - 1)
-    if not page.rows:
+    if record.kind == ImportKind.DELETE:
         return False
-    taken_over = contacts_by_key(record.successor_set_id, page.keys())
-    upsert_contacts(record.successor_set_id, [row for row in page.rows if row[0] not in taken_over])
-    record.cursor = -page.last_id - 1
+    page = contact_page(record.staging_set_id, -record.cursor - 1)
+    if not page:
+        return False
+    merged = contacts_by_key(record.successor_set_id, page)
+    upsert_contacts(record.successor_set_id, [new.row for new in page if new.row[0] not in merged])
+    record.cursor = -page[-1].id - 1
     return True
 
 
-def _merged(old: StoredRow | None, new: StoredRow) -> StoredRow:
-    if old is None or old is new or old[3] == "{}":
+def _taken_over(kind: ImportKind, page: list[StoredContact], staged: dict[str, StoredContact]) -> list[StoredRow]:
+    """What becomes of a page of old contacts, some of which have staged rows."""
+    if kind == ImportKind.DELETE:
+        return [old.row for old in page if old.row[0] not in staged]
+    return [_merged(old, staged[old.row[0]].row) if old.row[0] in staged else old.row for old in page]
+
+
+def _merged(old: StoredContact | None, new: StoredRow) -> StoredRow:
+    if old is None or old.row[3] == "{}":
         return new
     key, email, name, fields = new
-    return key, email, name, orjson.dumps({**orjson.loads(old[3]), **orjson.loads(fields)}).decode()
+    return key, email, name, orjson.dumps({**orjson.loads(old.row[3]), **orjson.loads(fields)}).decode()
