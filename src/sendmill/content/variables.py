@@ -15,7 +15,8 @@ _UNDERSCORES = re.compile("__+")
 def variable_name(header: str) -> str:
     """The name a template uses for the column headed `header`.
 
-    An identifier (Unicode's, as Python has them) is its own name: `City`, `Straße`. In any other, what can't stand in
+    An identifier (Unicode's, as Python has them) is its own name: `City`, `Straße`; it answers to small letters too
+    unless another column has that name (`fields_as_variables`). In any other, what can't stand in
     an identifier becomes `_`, and the letters small: `First Name` is `first_name`, `E-Mail` is `e_mail`, `2nd` is
     `_2nd`, and a header without a letter or digit is `column`. Names are in Unicode's composed form (NFC).
     """
@@ -33,9 +34,13 @@ def fields_as_variables(name: str, email: str, fields: Mapping[str, str]) -> dic
 
     `name` and `email` are always the contact's own. Where several columns come to the same name, one that is headed
     exactly so has it, and the others get `_2`, `_3`, … in the order of the columns. Costs under 1 µs: the names of a
-    list's headers are worked out once and kept.
+    list's headers are worked out once and kept. A name with capitals is reached in small letters too, if nothing else
+    is called so: `{{ city }}` for a column headed `City`.
     """
-    variables = dict(zip(_variable_names(tuple(fields)), fields.values(), strict=True))
+    names = _variable_names(tuple(fields))
+    variables = dict(zip(names, fields.values(), strict=True))
+    for small, written in _small_names(names):
+        variables[small] = variables[written]
     variables["name"] = name
     variables["email"] = email
     return variables
@@ -58,3 +63,14 @@ def _variable_names(headers: tuple[str, ...]) -> tuple[str, ...]:
         taken.add(candidate)
         names.append(candidate)
     return tuple(names)
+
+
+@lru_cache(maxsize=64)
+def _small_names(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The further names in small letters, with the names they stand for; the first column of several has it."""
+    taken = {"name", "email"} | set(names) | RESERVED
+    found: dict[str, str] = {}
+    for name in names:
+        if name.lower() not in taken:
+            found.setdefault(name.lower(), name)
+    return tuple(found.items())
