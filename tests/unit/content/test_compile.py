@@ -187,7 +187,7 @@ def test_a_column_is_reached_under_its_variable_name_and_an_unknown_one_is_empty
     message = compile_message("{{ City }}", "{{ first_name }}|{{ city }}|{{ nope.x }}|{{ email }}", SENDER)
     parsed = parse(render(message))
     assert header(parsed, "Subject") == "Bern"
-    assert content(parsed) == "Robert|||bob@example.org\n"
+    assert content(parsed) == "Robert|Bern||bob@example.org\n"
 
 
 def test_a_value_is_no_template() -> None:
