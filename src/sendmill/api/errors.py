@@ -17,6 +17,7 @@ from rest_framework.views import exception_handler
 
 from sendmill.api.exceptions import DiskFull, Incomplete, InUse, TooLarge, Unavailable
 from sendmill.api.rendering import json_answer
+from sendmill.contacts.groups import ContactsGone
 from sendmill.errors import Conflict, InvalidField, InvalidFields, NotFound
 
 log = structlog.get_logger()
@@ -68,6 +69,8 @@ def _known(error: Exception) -> Exception | None:
             return exceptions.ParseError()
         case UnreadablePostError():
             return Incomplete()
+        case ContactsGone():
+            return Unavailable("The contacts were replaced while they were read. Try again.")
         case OperationalError() | InterfaceError():
             return Unavailable()
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):

@@ -1,16 +1,18 @@
 """Contact groups whose contacts are streamed, also while they change."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from sendmill.accounts.models import Client
 from sendmill.api import contacts as contacts_api
+from sendmill.api import streaming
 from sendmill.contacts import groups
 from sendmill.contacts.contact_sets import GRACE
 from sendmill.contacts.groups import ContactsGone
@@ -24,6 +26,7 @@ PATH = "/email/contact/"
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "PAGE_CONTACTS", 3)
+    monkeypatch.setattr(streaming, "_BUNDLE_BYTES", 1)
 
 
 def new_group(client: Client, contacts: int, tag: str = "People") -> ContactGroup:
@@ -138,3 +141,23 @@ def test_a_list_needs_no_query_for_each_row(
 
     with django_assert_max_num_queries(4):
         assert len(acme.api.get("/email/optout/").json) == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_reader_holds_no_database_connection(new_tenant: Callable[[str], Tenant]) -> None:
+    acme = new_tenant("acme")
+    group = new_group(acme.client, 50)
+
+    first, rest = begun_stream(acme.api, f"{PATH}?_id={group.object_id}")
+
+    assert connection.connection is None
+    assert len(json.loads(first + b"".join(rest))["contacts"]) == 50
+
+
+def test_contacts_that_go_before_anything_was_sent(acme: Tenant) -> None:
+    group = new_group(acme.client, 4)
+    ContactSet.objects.filter(pk=group.contact_set_id).update(retired_on=timezone.now() - GRACE)
+
+    answer = acme.api.get(PATH, _id=group.object_id).expect(503)
+
+    assert answer.json == {"detail": "The contacts were replaced while they were read. Try again."}
