@@ -154,7 +154,8 @@ def test_a_slow_reader_holds_no_database_connection(new_tenant: Callable[[str], 
     assert len(json.loads(first + b"".join(rest))["contacts"]) == 50
 
 
-def test_contacts_that_go_before_anything_was_sent(acme: Tenant) -> None:
+def test_contacts_that_go_before_anything_was_sent(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_BUNDLE_BYTES", 1000)
     group = new_group(acme.client, 4)
     ContactSet.objects.filter(pk=group.contact_set_id).update(retired_on=timezone.now() - GRACE)
 
