@@ -110,27 +110,31 @@ class RunningServer:
             pending += children.get(pid, [])
         return found
 
-    def cpu_seconds(self) -> float:
-        """User and system time of all processes so far."""
-        total = 0
+    def cpu_seconds(self) -> dict[str, float]:
+        """User and system time so far, by role: web, schedule, deliver, run."""
+        found: dict[str, float] = {}
         for pid in self.process_ids():
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / CLOCK_TICKS
+            role = self._role(pid)
+            found[role] = found.get(role, 0.0) + (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        return found
 
     def peak_memory(self) -> int:
         """The largest peak of resident memory of one process, in bytes."""
         return max(self.peaks().values())
 
+    @staticmethod
+    def _role(pid: int) -> str:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        return next((word for word in arguments if word in ("web", "schedule", "deliver", "run")), "web")
+
     def peaks(self) -> dict[str, int]:
-        """Peak resident memory in bytes by process: its command and number."""
+        """Peak resident memory in bytes by process: its role and number."""
         found = {}
         for pid in self.process_ids():
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            name = next((word for word in arguments if word in ("web", "schedule", "deliver", "run")), "web worker")
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
                 if line.startswith("VmHWM:"):
-                    found[f"{name} {pid}"] = int(line.split()[1]) * 1024
+                    found[f"{self._role(pid)} {pid}"] = int(line.split()[1]) * 1024
         return found
 
 
