@@ -9,10 +9,8 @@ from django.utils import timezone
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
-from sendmill.contacts.contact_sets import GRACE, retire
-from sendmill.contacts.models import Contact, ContactGroup, ContactSet
-
-PAGE_CONTACTS = 2000
+from sendmill.contacts.contact_sets import GRACE, PAGE_CONTACTS, contact_page, retire
+from sendmill.contacts.models import ContactGroup, ContactSet
 
 # Clocks of several machines differ, and a purge begins by the clock of another.
 _MARGIN = timedelta(minutes=1)
@@ -68,15 +66,14 @@ def contact_pages(contact_set_id: int) -> Iterator[list[ContactRow]]:
     """
     last = 0
     while True:
-        rows = Contact.objects.filter(contact_set_id=contact_set_id, pk__gt=last).order_by("pk")
-        page = list(rows.values_list("pk", "name", "email")[:PAGE_CONTACTS])
+        page = contact_page(contact_set_id, last, PAGE_CONTACTS)
         if not _is_kept(contact_set_id):
             raise ContactsGone(f"Contact set {contact_set_id} has been purged, or is about to be.")
         if page:
-            yield [ContactRow(name, email) for _, name, email in page]
+            yield [ContactRow(name, email) for _, (_, email, name, _) in page]
         if len(page) < PAGE_CONTACTS:
             return
-        last = page[-1][0]
+        last = page[-1].id
 
 
 def _is_kept(contact_set_id: int) -> bool:
