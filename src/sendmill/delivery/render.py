@@ -64,6 +64,7 @@ class CampaignMessage:
             recipient=recipient.octets,
             content=content,
             smtputf8=recipient.needs_smtputf8 or self.envelope_sender.needs_smtputf8,
+            is_wire_ready=True,  # what CompiledMessage.render guarantees, and its tests hold it to
         )
 
 

@@ -204,7 +204,7 @@ class SmtpConnection(asyncio.Protocol):
         self._write(b"".join((last_bytes, END_OF_CONTENT, following)))
 
     def _send_content(self, transmission: Transmission) -> None:
-        content = wire_content(transmission.content)
+        content = transmission.content if transmission.is_wire_ready else wire_content(transmission.content)
         if len(content) <= WHOLE_WRITE_BYTES:
             self._send_last_bytes(transmission, content)
         else:

