@@ -10,9 +10,9 @@ class Transmission:
     """One message for one recipient, ready to be handed to a relay.
 
     `content` is the message in CRLF lines, without dot-stuffing and without the final dot. `smtputf8`: an address or a
-    header is not ASCII, so only a server with SMTPUTF8 (RFC 6531) can take it. `is_wire_ready`: its maker guarantees that
-    no line begins with a dot and every line ends in CRLF, so it needs no second look (6 % of a message's CPU). An empty `envelope_sender` is the null
-    sender.
+    header is not ASCII, so only a server with SMTPUTF8 (RFC 6531) can take it. `is_wire_ready`: its maker guarantees
+    that no line begins with a dot and every line ends in CRLF, so it needs no second look (6 % of a message's CPU). An
+    empty `envelope_sender` is the null sender.
     """
 
     delivery_id: int
