@@ -80,6 +80,16 @@ def test_the_last_step_is_reached(small_steps: None) -> None:
 
 
 @pytest.mark.django_db
+def test_the_very_first_contact_of_a_database_is_not_lost(small_steps: None) -> None:
+    group = make_group(make_client())
+    record = received(ImportKind.UPDATE, group)
+    first = Contact.objects.earliest("pk").pk
+    Contact.objects.filter(pk=first).update(id=1)
+    applying.apply_import(record.pk)
+    assert emails_of(group) == NEW
+
+
+@pytest.mark.django_db
 def test_an_import_that_shows_signs_of_life_is_left_alone() -> None:
     record = received(ImportKind.UPDATE, full_group())
     assert applying.recover_imports(timezone.now()) == 0
@@ -182,8 +192,14 @@ def test_nothing_is_left_behind_in_the_end(small_steps: None, kind: ImportKind) 
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("kind", list(RESULTS))
-def test_a_process_killed_at_any_write_leaves_the_old_contacts_or_the_new(small_steps: None, kind: ImportKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "at_once_rows"),
+    [(ImportKind.REPLACE, -1), (ImportKind.UPDATE, -1), (ImportKind.DELETE, -1), (ImportKind.UPDATE, 5_000)],
+)
+def test_a_process_killed_at_any_write_leaves_the_old_contacts_or_the_new(
+    small_steps: None, monkeypatch: pytest.MonkeyPatch, kind: ImportKind, at_once_rows: int
+) -> None:
+    monkeypatch.setattr(applying, "AT_ONCE_ROWS", at_once_rows)
     group = full_group()
     for writes in itertools.count(1):
         died = _killed_at_write(writes, kind, group)

@@ -38,6 +38,11 @@ def test_a_pipe_before_an_address_is_a_delimiter_and_no_part_of_it() -> None:
     assert delimiter_of("Bob|bob@example.com\nAl|al@example.com\n") == "|"
 
 
+def test_what_is_an_address_only_with_a_delimiter_in_it_is_none() -> None:
+    assert delimiter_of("Smith, B|bob@example.com\nJones, A|al@example.com\n", 1) == "|"
+    assert delimiter_of("a,Smith|bob@example.com\nb,Jones|al@example.com\n", 1) == "|"
+
+
 def test_a_header_alone_is_enough() -> None:
     assert delimiter_of("name;email\n", 1) == ";"
     assert delimiter_of("name;email;favourite colour, if any\n", 1) == ";"
@@ -45,6 +50,7 @@ def test_a_header_alone_is_enough() -> None:
 
 def test_without_addresses_the_rows_of_one_width_win() -> None:
     assert delimiter_of("a;b;c\n1,5;2;3\n1;2,5;3\n", 2) == ";"
+    assert delimiter_of("a, in m;b, in m, maybe;c\n1;2;3\n4;5;6\n", 1) == ";"
 
 
 def test_a_space_after_every_delimiter_is_no_part_of_the_cells() -> None:

@@ -53,6 +53,17 @@ def test_a_character_across_two_blocks_of_the_scan_is_one(cut: int) -> None:
     assert "😀" in read(content)
 
 
+def test_a_character_that_the_next_block_of_the_scan_does_not_finish_is_not_utf_8() -> None:
+    content = (b"x" * 99 + b"\n") * 11_000
+    assert "Ã(" in read(content[: (1 << 20) - 1] + b"\xc3(\n" + content)
+
+
+def test_a_line_end_across_two_blocks_is_one() -> None:
+    content = (b"x" * 99 + b"\n") * 1_400
+    file = io.BytesIO(content[: (1 << 17) - 1] + b"\r\n" + content)
+    assert not any(block.startswith("\n") for block in text_blocks(file, detect_encoding(file)))
+
+
 def test_a_character_that_the_end_of_the_file_cuts_is_not_utf_8() -> None:
     assert read("é".encode()[:1]) == "Ã"
 
