@@ -47,8 +47,8 @@ class Chunk(models.Model):
 class Expansion(models.Model):
     """How far a campaign's contacts have been turned into deliveries: all those up to contact id `cursor`.
 
-    A table of its own, so that expanding never waits for the workers, which hold the campaign's row FOR SHARE while
-    they mark recipients, nor they for it.
+    A table of its own, so that expanding never waits for whoever holds the campaign (`lifecycle.hold_status`), nor they
+    for it.
     """
 
     campaign = models.OneToOneField(Campaign, on_delete=models.CASCADE, primary_key=True, related_name="expansion")
