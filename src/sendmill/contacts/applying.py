@@ -1,8 +1,8 @@
 """Applying an import whose rows are staged: the steps that make them visible.
 
 Every step is one short transaction that locks what it changes, so that any number of processes may work on the same
-import, and one that finds another's half-done goes on with it. Locks are taken in this order: contact group, contact
-set, import.
+import, and one that finds another's half-done goes on with it. Locks are taken in this order: contact group, import,
+contact sets.
 
 Of one group at most one import is `applying`; the others wait for it. So nobody changes the contacts that a successor
 set is being made of.

@@ -85,8 +85,8 @@ def give_up(record: Import, reason: str) -> None:
 @transaction.atomic
 def discard(record: Import) -> None:
     """Leave nothing of an import: what it was part of has been refused."""
+    record.delete()  # first, for that is the order of locks
     _retire_own_sets(record)
-    record.delete()
 
 
 def _retire_own_sets(record: Import) -> None:
