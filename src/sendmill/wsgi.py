@@ -1,7 +1,7 @@
 """The WSGI application. Plain WSGI: Granian runs it, and so does any other server.
 
-It works without Django's own last resort where Django has none: a request that can't even be constructed, such as one
-with a malformed Content-Type.
+It also answers what Django can't make a request of: a Content-Type that Python's reader stumbles over, or one with a
+charset that is none (`hex`).
 """
 
 import os
@@ -23,7 +23,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """WSGI (PEP 3333)."""
     try:
         return _django(environ, start_response)
-    except ValueError:
+    except (LookupError, TypeError, ValueError):
         body = b'{"detail":"Malformed request."}'
         start_response("400 Bad Request", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]

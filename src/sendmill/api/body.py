@@ -122,8 +122,8 @@ class MultiPartParser(parsers.MultiPartParser):
         assert parser_context is not None
         try:
             parsed = super().parse(stream, media_type, parser_context)
-        except (ValueError, LookupError) as error:  # of headers within the body, such as an unknown charset
-            raise exceptions.ParseError(f"Multipart form parse error - {error}") from None
+        except TypeError:  # Python's reader of a part's header, over `filename*` beside `filename*0*` (RFC 2231 3)
+            raise exceptions.ParseError("Multipart form parse error - Invalid header of a part.") from None
         body = parser_context["request"]._request._stream
         boundary = parser_context["request"]._request.content_params.get("boundary", "")
         if body.length is None and body.tail and f"--{boundary}--".encode("latin-1", "replace") not in body.tail:
