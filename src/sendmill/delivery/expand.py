@@ -47,11 +47,8 @@ def expand_step(campaign_id: int, now: int, rows: int = CHUNK_ROWS) -> int:
 def _next_contacts(contact_set_id: int, cursor_id: int, rows: int) -> tuple[int, int]:
     """How many contacts the next chunk has, and the id of its last."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), coalesce(max(id), 0) FROM (SELECT id FROM contacts_contact "
-            "WHERE contact_set_id = %s AND id > %s ORDER BY id LIMIT %s) AS next_contacts",
-            [contact_set_id, cursor_id, rows],
-        )
+        page = {"contact_set": contact_set_id, "after": cursor_id, "rows": rows}
+        cursor.execute(statement("next_contacts"), page)
         count, last_contact = cursor.fetchone()
         return int(count), int(last_contact)
 
@@ -63,7 +60,15 @@ def _write_chunk(campaign: Campaign, cursor_id: int, count: int, now: int) -> No
     with connection.cursor() as cursor:
         cursor.execute(
             statement("expand_chunk"),
-            [first, int(state), now, now, campaign.contact_set_id, cursor_id, count, campaign.client_id],
+            {
+                "first_id": first,
+                "state": int(state),
+                "now": now,
+                "contact_set": campaign.contact_set_id,
+                "after": cursor_id,
+                "rows": count,
+                "client": campaign.client_id,
+            },
         )
         cursor.execute(
             "UPDATE delivery_chunk SET due_ms = NULL WHERE id = %s AND NOT EXISTS "

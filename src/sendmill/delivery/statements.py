@@ -1,7 +1,8 @@
 """The hot SQL, in files of its own under sql/, with the reason beside it.
 
-A line `-- postgresql: …` is a part that only PostgreSQL has (row locks: a SQLite transaction that writes is alone
-anyway, `transaction_mode: IMMEDIATE`). `{ids}` stands for a list of integers that the code has made itself.
+A line `-- postgresql: …` or `-- sqlite: …` is a part that only that database has (row locks for one: a SQLite transaction
+that writes is alone anyway, `transaction_mode: IMMEDIATE`). `{ids}` stands for a list of integers that the code has
+made itself.
 """
 
 from collections.abc import Iterable
@@ -22,9 +23,8 @@ def _load(name: str, vendor: str) -> str:
     text = resources.files("sendmill.delivery").joinpath("sql", f"{name}.sql").read_text()
     lines = []
     for line in text.splitlines():
-        if line.startswith("-- postgresql: "):
-            if vendor == "postgresql":
-                lines.append(line.removeprefix("-- postgresql: "))
+        if line.startswith(f"-- {vendor}: "):
+            lines.append(line.removeprefix(f"-- {vendor}: "))
         elif not line.startswith("--"):
             lines.append(line)
     return "\n".join(lines)
