@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """A process that may hold chunks. `str()` of it is what the database stores."""
@@ -34,7 +37,11 @@ class Owner:
 
 
 def node_id(data_folder: Path) -> str:
-    """This machine's id: 12 hex digits kept in the data folder, drawn when first asked for."""
+    """This machine's id since it booted: 12 hex digits kept in the data folder, and 8 of the kernel's boot id.
+
+    After a power cut the same machine is another one: its journals lay in the page cache, so what they don't name may
+    have left all the same, and everything that was marked is in doubt.
+    """
     path = data_folder / "node-id"
     if not path.exists():
         draft = path.with_name(f"node-id.{os.getpid()}.{secrets.token_hex(4)}")
@@ -46,7 +53,7 @@ def node_id(data_folder: Path) -> str:
             pass
         finally:
             draft.unlink()
-    return path.read_text().strip()
+    return path.read_text().strip() + _BOOT_ID.read_text()[:8]
 
 
 def this_process(data_folder: Path) -> Owner:

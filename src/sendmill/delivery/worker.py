@@ -3,8 +3,8 @@
     claim → recheck opt-outs and statuses, mark → render → send → record
 
 `Worker.turn` is that list. Recording what came of the last messages and marking the next ones is one transaction
-(`queue.exchange`). Only as many rows are marked as the connections can take at once, so what is marked is on the wire
-or about to be: a pause leaves the rest, and a crash leaves little in doubt.
+(`queue.exchange`). Only as many rows are marked as the connections can take at once and `READY` more, so what is marked
+is on the wire or about to be: a pause leaves the rest.
 
 The event loop drives the SMTP connections; the database is used by one thread beside it, so that neither waits for
 the other.

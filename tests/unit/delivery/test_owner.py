@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sendmill.delivery import owner as owner_module
 from sendmill.delivery.owner import Owner, node_id, this_process
 
 
@@ -38,6 +39,15 @@ def test_processes_that_start_at_once_agree_on_the_node(tmp_path: Path):
     with ThreadPoolExecutor(8) as threads:
         assert len(set(threads.map(lambda _: node_id(tmp_path), range(32)))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["node-id"]
+
+
+def test_after_a_reboot_the_machine_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = node_id(tmp_path)
+    assert node_id(tmp_path) == before
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("01234567-89ab-cdef-0123-456789abcdef\n")
+    monkeypatch.setattr(owner_module, "_BOOT_ID", boot_id)
+    assert node_id(tmp_path) == before[:12] + "01234567"
 
 
 @pytest.mark.parametrize("text", ["", "a:b:c", "node:1", "node:1:2:3"])
