@@ -175,7 +175,7 @@ class OutboxChannel:
         seconds = self._pausing.fail()
         self._last_error = problem
         self._paused_until = time.monotonic() + seconds
-        log.error("relay.paused", relay=self.name, error=problem, seconds=round(seconds, 1))
+        log.error("relay.paused", relay=self.name, error=problem, seconds=round(seconds, 3))
         self._resume_timer = asyncio.get_running_loop().call_later(seconds, self._resume)
 
     def _resume(self) -> None:

@@ -10,7 +10,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

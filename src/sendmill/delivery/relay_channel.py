@@ -273,7 +273,7 @@ class RelayChannel:
                 relay=self.name,
                 open=len(self._open),
                 error=str(problem),
-                seconds=round(seconds, 1),
+                seconds=round(seconds, 3),
             )
             self._later(seconds, self._grow_again)
 
@@ -322,7 +322,7 @@ class RelayChannel:
             "relay.paused",
             relay=self.name,
             error=str(problem),
-            seconds=round(seconds, 1),
+            seconds=round(seconds, 3),
             failures_in_a_row=self._pausing.failures,
         )
         self._later(seconds, self._resume)
