@@ -25,7 +25,7 @@ from sendmill.delivery.recovery import Recoverer
 
 log = structlog.get_logger()
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.1
 HOUSEKEEPING_SECONDS = 10.0
 START_BATCH = 50
 # A turn at expanding ends after this many chunks, so that other campaigns start and recovery isn't kept waiting.

@@ -40,7 +40,7 @@ LOW_WATER = 500
 # Chunks of so many campaigns are worked on at once: a small one doesn't wait for a large one.
 MOST_CHUNKS = 8
 OTHERS_SECONDS = 1.0
-IDLE_SECONDS = 0.2
+IDLE_SECONDS = 0.1
 # How often statuses and opt-outs are looked at again for what waits for a connection.
 RECHECK_SECONDS = 0.1
 # What a relay's shared budget is asked for in one visit.
