@@ -10,6 +10,7 @@ from sendmill.delivery.transmission import OutcomeKind
 from tests.unit.delivery.smtp_peer import (
     OK,
     PATIENT,
+    SHORT_PAUSES,
     Peer,
     ScriptedServer,
     Sending,
@@ -124,7 +125,7 @@ async def test_a_limit_on_connections_is_not_an_outage() -> None:
 
     async with (
         ScriptedServer(script) as server,
-        Sending(server, query="tls=none&connections=10", limits=PATIENT) as sending,
+        Sending(server, query="tls=none&connections=10", limits=SHORT_PAUSES) as sending,
     ):
         for number in range(300):
             await sending.pool.wait_for_slot()
@@ -144,7 +145,7 @@ async def test_a_limit_on_connections_is_not_an_outage() -> None:
 async def test_a_relay_that_is_down_is_tried_ever_less_often_and_used_again() -> None:
     port = free_port()
     with structlog.testing.capture_logs() as logs:
-        async with Sending(port, query="tls=none&connections=20", limits=PATIENT) as sending:
+        async with Sending(port, query="tls=none&connections=20", limits=SHORT_PAUSES) as sending:
             sending.submit(*(message(i) for i in range(30)))
             await sending.all_concluded()
             assert {outcome.kind for outcome in sending.outcomes} == {OutcomeKind.NOT_SENT}
@@ -152,9 +153,7 @@ async def test_a_relay_that_is_down_is_tried_ever_less_often_and_used_again() ->
                 await sending.pool.wait_for_slot()
                 assert sending.pool.free_slots() == 2, "a relay that has to prove itself gets little"
                 await sending.outcome(message(100 + failures))
-                health = sending.pool.health()[0]
-                assert health.failures_in_a_row == failures
-                assert 0.8 * 0.04 * 2 ** (failures - 1) * 0.5 < health.paused_seconds <= 0.04 * 2 ** (failures - 1)
+                assert sending.pool.health()[0].failures_in_a_row == failures
             async with ScriptedServer(serving(b"PIPELINING"), port=port) as server:
                 await sending.pool.wait_for_slot()
                 assert (await sending.outcome(message(200))).kind is OutcomeKind.ACCEPTED
@@ -163,6 +162,9 @@ async def test_a_relay_that_is_down_is_tried_ever_less_often_and_used_again() ->
                 assert health.last_error == "connect: Connection refused"
                 assert sending.pool.free_slots() == 60
                 assert server.connections == 1
+    assert all(
+        0.79 <= entry["seconds"] / pause <= 1.01 for entry, pause in zip(logs, (0.04, 0.08, 0.16, 0.3), strict=False)
+    )
     events = [(entry["event"], entry["log_level"]) for entry in logs]
     assert events == [("relay.paused", "warning")] * 4 + [("relay.works_again", "info")]
 
@@ -228,6 +230,7 @@ async def test_a_server_that_drops_every_connection_is_paused() -> None:
         assert sending.pool.free_slots() == 0
         assert server.connections == 3
         assert sending.pool.health()[0].failures_in_a_row == 1
+        assert 40 < sending.pool.health()[0].paused_seconds <= 60
 
 
 @in_loop
@@ -242,10 +245,10 @@ async def test_421_pauses_the_relay_and_lets_other_transactions_finish() -> None
 
     async with (
         ScriptedServer(script) as server,
-        Sending(server, query="tls=none&connections=2", limits=PATIENT) as sending,
+        Sending(server, query="tls=none&connections=2", limits=SHORT_PAUSES) as sending,
     ):
         sending.submit(*(message(i) for i in range(5)))
-        await until(lambda: sending.pool.health()[0].paused_seconds)
+        await until(lambda: sending.pool.health()[0].failures_in_a_row)
         await until(lambda: len(sending.outcomes) == 3)
         assert {outcome.kind for outcome in sending.outcomes} == {OutcomeKind.NOT_SENT}
         gate.set()

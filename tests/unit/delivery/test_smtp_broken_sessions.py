@@ -8,6 +8,7 @@ from tests.unit.delivery.smtp_peer import (
     OK,
     PATIENT,
     QUICK,
+    SHORT_PAUSES,
     Peer,
     ScriptedServer,
     Sending,
@@ -73,6 +74,24 @@ async def test_an_idle_connection_closed_with_421_is_no_trouble() -> None:
         await until(lambda: sending.pool.health()[0].open_connections == 0)
         await sending.outcome(message(2))
         assert sending.kinds() == [(1, "ACCEPTED"), (2, "ACCEPTED")]
+        assert sending.pool.health()[0].last_error is None
+
+
+@in_loop
+async def test_idle_connections_that_the_server_closes_are_no_trouble() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet(b"PIPELINING")
+        for _ in range(3):
+            await peer.line()
+        await peer.send(OK + OK + b"354 go\r\n")
+        await peer.content()
+        await peer.send(OK)
+
+    async with ScriptedServer(script) as server, Sending(server, limits=PATIENT) as sending:
+        for number in range(5):
+            assert (await sending.outcome(message(number))).kind is OutcomeKind.ACCEPTED
+            await until(lambda: sending.pool.health()[0].open_connections == 0)
+        assert server.connections == 5
         assert sending.pool.health()[0].last_error is None
 
 
@@ -175,7 +194,7 @@ async def test_a_message_that_makes_the_server_hang_up_waits_at_last(verb: str) 
         await peer.serve(on_command)
 
     address = {"envelope_sender": b"poison@x"} if verb == "mail" else {"recipient": b"poison@x"}
-    async with ScriptedServer(script) as server, Sending(server, limits=PATIENT) as sending:
+    async with ScriptedServer(script) as server, Sending(server, limits=SHORT_PAUSES) as sending:
         kinds = []
         for round_number in range(3):
             await sending.pool.wait_for_slot()
@@ -198,3 +217,17 @@ async def test_quit_without_an_answer() -> None:
         await until(lambda: server.lines[-1] == b"QUIT")
         await until(lambda: sending.pool.health()[0].open_connections == 0)
         assert sending.pool.health()[0].last_error is None
+
+
+@in_loop
+async def test_a_message_behind_anothers_content_is_never_to_blame() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet(b"PIPELINING")
+        await peer.serve(on_content=lambda content: peer.drop())
+
+    async with ScriptedServer(script) as server, Sending(server, limits=SHORT_PAUSES) as sending:
+        for number in range(5):
+            await sending.pool.wait_for_slot()
+            await sending.outcome(message(number), message(99))
+        kinds = [outcome.kind for outcome in sending.outcomes if outcome.delivery_id == 99]
+        assert kinds == [OutcomeKind.NOT_SENT] * 5

@@ -5,6 +5,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -88,7 +89,12 @@ async def test_what_the_server_took_is_what_the_outcomes_say(seed: int, extensio
     chaos = Chaos(seed, extensions)
     async with (
         ScriptedServer(chaos.script) as server,
-        Sending(server, query="tls=none&connections=4", limits=QUICK, messages_per_connection=30) as sending,
+        Sending(
+            server,
+            query="tls=none&connections=4",
+            limits=replace(QUICK, pause_first=0.04, pause_longest=0.3),
+            messages_per_connection=30,
+        ) as sending,
     ):
         for number in range(MESSAGES):
             await sending.pool.wait_for_slot()

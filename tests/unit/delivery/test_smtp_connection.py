@@ -71,6 +71,22 @@ async def test_many_messages_on_one_connection(extensions: tuple[bytes, ...]) ->
 
 
 @in_loop
+async def test_without_pipelining_nothing_is_sent_before_the_reply() -> None:
+    async def script(peer: Peer) -> None:
+        async def send(data: bytes) -> None:
+            # What comes too early comes with the command before it, in the same packet.
+            assert not peer.reader._buffer  # type: ignore[attr-defined]  # no public way to look without waiting
+            await peer.send(data)
+
+        await peer.greet()
+        await peer.serve(on_command=lambda line: b"550 no\r\n" if b"user2@" in line else None, send=send)
+
+    async with ScriptedServer(script) as server, Sending(server, limits=PATIENT, ready=10) as sending:
+        await sending.outcome(*(message(i) for i in range(6)))
+        assert sending.kinds() == [(i, "REJECTED" if i == 2 else "ACCEPTED") for i in range(6)]
+
+
+@in_loop
 async def test_replies_byte_by_byte() -> None:
     async def script(peer: Peer) -> None:
         async def one_by_one(data: bytes) -> None:
@@ -166,14 +182,14 @@ async def test_354_without_a_recipient_gets_a_lone_dot(to_the_dot: bytes) -> Non
         await peer.serve(lambda line: b"450 4.2.1 busy\r\n" if b"user2@" in line else None, on_content)
 
     async with ScriptedServer(script) as server, Sending(server, limits=PATIENT) as sending:
-        await sending.outcome(message(1), message(2), message(3))
-        assert sending.kinds() == [(1, "ACCEPTED"), (2, "DEFERRED"), (3, "ACCEPTED")]
-        assert contents == [message(1).content, b"", message(3).content]
-        assert sending.asked == [1, 3]
+        await sending.outcome(*(message(i) for i in (1, 2, 3, 5, 6, 7)))
+        assert sending.kinds() == [(i, "DEFERRED" if i == 2 else "ACCEPTED") for i in (1, 2, 3, 5, 6, 7)]
+        assert contents == [message(i).content if i != 2 else b"" for i in (1, 2, 3, 5, 6, 7)]
+        assert sending.asked == [1, 3, 5, 6, 7]
         assert b"RSET" not in server.lines
-        await sending.outcome(message(4, recipient=b"user2@x"), message(5))
-        assert sending.of(4).kind is OutcomeKind.DEFERRED
-        assert sending.of(5).kind is OutcomeKind.ACCEPTED
+        await sending.outcome(message(8, recipient=b"user2@x"), message(9))
+        assert sending.of(8).kind is OutcomeKind.DEFERRED
+        assert sending.of(9).kind is OutcomeKind.ACCEPTED
         assert server.connections == 1
 
 

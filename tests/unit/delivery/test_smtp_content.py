@@ -1,6 +1,7 @@
 """What goes out as content: whole, once, only when allowed, and to servers that hardly read."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from tests.unit.delivery.smtp_peer import (
     BOTH,
     OK,
     PATIENT,
-    QUICK,
     Peer,
     ScriptedServer,
     Sending,
@@ -75,7 +75,7 @@ def slow(script: Any) -> Any:
 async def test_a_server_that_does_not_read_runs_into_the_time_limit() -> None:
     async with (
         ScriptedServer(slow(serving()), receive_buffer=4096) as server,
-        Sending(server, limits=QUICK) as sending,
+        Sending(server, limits=replace(PATIENT, data_block=0.4)) as sending,
     ):
         outcome = await sending.outcome(message(1, content=LARGE))
         assert outcome.kind is OutcomeKind.DEFERRED
