@@ -85,14 +85,15 @@ def test_use_is_noted_at_most_once_an_hour(acme: NewClient) -> None:
 
 
 def test_of_login_tokens_the_last_used_ones_are_kept(acme: NewClient) -> None:
-    oldest, used = (issue_login_token(acme.client, acme.user) for _ in range(2))
+    unused, used = (issue_login_token(acme.client, acme.user) for _ in range(2))
     named = issue_token(acme.client, acme.user, "program")
+    newer = [issue_login_token(acme.client, acme.user) for _ in range(3)]
     authenticate_token(used)
-    newer = [issue_login_token(acme.client, acme.user) for _ in range(LOGIN_TOKENS_KEPT)]
+    newest = [issue_login_token(acme.client, acme.user) for _ in range(LOGIN_TOKENS_KEPT - 1)]
 
     assert ApiToken.objects.filter(name="login").count() == LOGIN_TOKENS_KEPT
-    assert authenticate_token(oldest) is None
-    assert authenticate_token(newer[-1])
+    assert [authenticate_token(token) for token in (unused, *newer)] == [None] * 4
+    assert all(authenticate_token(token) for token in (used, *newest))
     assert authenticate_token(named)
     assert authenticate_token(acme.token)
 

@@ -1,6 +1,7 @@
 """Who may call: tokens, roles, and logging in."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from axes.models import AccessAttempt
@@ -164,6 +165,11 @@ def test_repeated_failures_are_locked_out_for_that_user_and_address_alone(accoun
         assert locked.content_type == "application/json"
         assert 0 < int(locked.headers["Retry-After"]) <= settings.AXES_COOLOFF_TIME.total_seconds()
     log_in(username="OWNER@acme.example").expect(429)
+    attempt = AccessAttempt.objects.get()
+    AccessAttempt.objects.update(attempt_time=attempt.attempt_time - timedelta(seconds=100))
+    for _ in range(2):  # who tries again too early does not wait longer
+        waiting = int(log_in(password="wrong").expect(429).headers["Retry-After"])
+        assert waiting <= settings.AXES_COOLOFF_TIME.total_seconds() - 100
 
     log_in(REMOTE_ADDR="192.0.2.1").expect(200)
     log_in(username="nobody@acme.example").expect(400)

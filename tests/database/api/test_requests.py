@@ -64,6 +64,16 @@ def test_a_method_that_is_not_allowed(api: Program) -> None:
             assert {name.strip() for name in answer.headers["Allow"].split(",")} == methods
 
 
+def test_the_length_is_told_of_what_is_not_streamed(api: Program) -> None:
+    added = api.post("/email/senderid/", SENDER)
+    path = f"/email/senderid/?_id={added.id}"
+
+    for answer in (added, api.get(path), api.get("/nope"), api.send("PATCH", path), api.send("OPTIONS", path)):
+        assert int(answer.headers["Content-Length"]) == len(answer.body)
+    for answer in (api.get("/email/senderid/"), api.send("HEAD", "/email/senderid/"), api.delete(path)):
+        assert "Content-Length" not in answer.headers
+
+
 def test_options_tells_the_methods(api: Program) -> None:
     answer = api.send("OPTIONS", "/email/senderid/").expect(200)
 
