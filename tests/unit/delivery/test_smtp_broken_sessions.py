@@ -231,3 +231,28 @@ async def test_a_message_behind_anothers_content_is_never_to_blame() -> None:
             await sending.outcome(message(number), message(99))
         kinds = [outcome.kind for outcome in sending.outcomes if outcome.delivery_id == 99]
         assert kinds == [OutcomeKind.NOT_SENT] * 5
+
+
+@in_loop
+async def test_a_reply_ends_the_count_of_lost_connections() -> None:
+    """Lost, lost, answered, lost, lost: never three in a row, so it never was the message."""
+    rounds = iter(["drop", "drop", "451 4.3.0 later", "drop", "drop", "250 2.0.0 Ok"])
+
+    async def script(peer: Peer) -> None:
+        def on_command(line: bytes) -> bytes | None:
+            if not line.startswith(b"RCPT"):
+                return None
+            answer = next(rounds)
+            if answer == "drop":
+                peer.drop()
+            return answer.encode() + b"\r\n"
+
+        await peer.greet()
+        await peer.serve(on_command)
+
+    async with ScriptedServer(script) as server, Sending(server, limits=SHORT_PAUSES) as sending:
+        kinds = []
+        for _ in range(6):
+            await sending.pool.wait_for_slot()
+            kinds.append((await sending.outcome(message(1))).kind.name)
+        assert kinds == ["NOT_SENT", "NOT_SENT", "DEFERRED", "NOT_SENT", "NOT_SENT", "ACCEPTED"]

@@ -13,6 +13,7 @@ from sendmill.delivery.transmission import OutcomeKind
 from tests.unit.delivery.smtp_peer import BOTH, OK, QUICK, Peer, Reply, ScriptedServer, Sending, in_loop, message
 
 MESSAGES = 150
+LIMITS = replace(QUICK, pause_first=0.04, pause_longest=0.3)
 ENVELOPE_REPLIES = (
     b"450 4.2.0 later\r\n", b"550-5.1.1 no\r\n550 5.1.1 never\r\n", b"421 4.3.2 going\r\n", b"250", b"nonsense\r\n",
     b"354 what?\r\n", b"", OK + OK,
@@ -92,7 +93,7 @@ async def test_what_the_server_took_is_what_the_outcomes_say(seed: int, extensio
         Sending(
             server,
             query="tls=none&connections=4",
-            limits=replace(QUICK, pause_first=0.04, pause_longest=0.3),
+            limits=LIMITS,
             messages_per_connection=30,
         ) as sending,
     ):
