@@ -28,8 +28,7 @@ def answer_exception(error: Exception, context: dict[str, Any]) -> Response:
     known = _known(error)
     if isinstance(known, Unavailable | DiskFull):
         log.error("api.unavailable", reason=str(error), **_where(context.get("request")))
-    answer = exception_handler(known, context) if known else None
-    return answer or Response(_unexpected(error, context.get("request")), status=500)
+    return exception_handler(known, context) or Response(_unexpected(error, context.get("request")), status=500)
 
 
 def fields_error(errors: Iterable[InvalidField]) -> exceptions.ValidationError:
@@ -50,8 +49,8 @@ def fields_error(errors: Iterable[InvalidField]) -> exceptions.ValidationError:
     return exceptions.ValidationError(tree)
 
 
-def _known(error: Exception) -> Exception | None:
-    """The REST framework exception that says the same, the error itself if it is one, None for the unexpected."""
+def _known(error: Exception) -> Exception:
+    """The REST framework exception that says the same, or the error itself: if it is one, and if nobody foresaw it."""
     match error:
         case InvalidField():
             return fields_error([error])

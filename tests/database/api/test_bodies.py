@@ -1,13 +1,17 @@
 """Bodies that end too early. A server tells the application no more of a client that went away than an end of input;
 what came until then must not count as a smaller upload."""
 
+import errno
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from pytest_django.fixtures import Settings
 
+from sendmill.api import bulk
+from sendmill.api.body import NamelessFileUploadHandler
 from tests.database.api.conftest import Answer, Program
 
 MULTIPART = "multipart/form-data; boundary=X"
@@ -74,12 +78,19 @@ def test_a_body_in_chunks_is_stopped_at_the_limit(api: Program, settings: Settin
     assert api.get("/email/optout/").json == []
 
 
+def test_a_full_disk(api: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(NamelessFileUploadHandler, "receive_data_chunk", refuse)
+
+    answer = send(api, "/email/optout/bulk/add/", FILE, MULTIPART, len(FILE)).expect(507)
+
+    assert answer.json == {"detail": "The server has no room to take this upload."}
+
+
 def test_uploads_leave_no_file_behind(api: Program, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even while they are read: the files have no names."""
-    from pathlib import Path
-
-    from sendmill.api import bulk
-
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
     seen: list[list[Path]] = []
     run_import = bulk.run_import

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from sendmill.accounts.models import Client
 from sendmill.campaigns.models import Campaign, Phase, Status
@@ -171,3 +173,70 @@ def test_errors_lead_to_what_is_wrong(api: Program, parts: dict[str, str]) -> No
     assert answer.json["attributes"]["schedule"]["timezone"] == ['"XYZ" is not a valid choice.']
     assert answer.json["attributes"]["schedule"]["name"] == ["Surrogate characters are not allowed: U+D800."]
     assert api.get(PATH).json == []
+
+
+def uploaded(name: str, content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
+
+
+@pytest.mark.parametrize("mount", ["", "/api/v1"])
+def test_a_campaign_of_uploaded_contacts_and_a_new_message(api: Program, parts: dict[str, str], mount: str) -> None:
+    """The example of the reference."""
+    asked = attributes(
+        parts,
+        message={"source": "new", "description": "My Email Message", "email_message": "This is a test message."},
+        contact_group={"type": "upload", "name_index": 1, "email_index": "0"},
+    )
+    form = {"attributes": json.dumps(asked), "csv_file": uploaded("f.csv", b"email,name\nzoe@example.com,Zoe\nx,y\n")}
+
+    answer = api.upload(mount + PATH, form).expect(201)
+
+    assert list(answer.json) == KEYS
+    assert answer.json == api.get(PATH, _id=answer.id).json
+    assert (answer.json["status"], answer.json["start_date"]) == ("active", "2036-09-08T09:00:00.000000")
+    assert answer.json["sender_id"] == {"$oid": parts["sender"]}
+    group = api.get("/email/contact/", _id=answer.json["contact_group_id"]["$oid"]).json
+    assert (group["tag"], group["contacts"]) == ("My Campaign", [{"name": "Zoe", "email": "zoe@example.com"}])
+    message = api.get("/email/message/", _id=answer.json["message_id"]["$oid"]).json
+    assert (message["description"], message["email_message"]) == ("My Email Message", "This is a test message.")
+    told = api.get("/email/import/", _id=answer.headers["Sendmill-Import"]).json
+    assert (told["accepted_rows"], told["rejected_rows"]) == (1, 1)
+
+
+def test_a_campaign_of_what_there_is(api: Program, parts: dict[str, str]) -> None:
+    """`attributes` may come as a field, as a browser's file part, or as an object in a JSON body."""
+    asked = attributes(parts)
+    answers = [
+        api.upload(PATH, {"attributes": json.dumps(asked)}),
+        api.upload(PATH, {"attributes": uploaded("blob", json.dumps(asked).encode())}),
+        api.post(PATH, {"attributes": asked}),
+    ]
+
+    for answer in answers:
+        assert answer.expect(201).json["contact_group_id"] == {"$oid": parts["group"]}
+        assert answer.json["message_id"] == {"$oid": parts["message"]}
+        assert "Sendmill-Import" not in answer.headers
+
+
+def test_a_message_from_a_file(api: Program, parts: dict[str, str]) -> None:
+    asked = attributes(parts, message={"source": "upload", "description": "Subject", "_id": None})
+    form = {"attributes": json.dumps(asked), "message_file": uploaded("m.html", "<p>Zoë</p>".encode())}
+
+    answer = api.upload(PATH, form).expect(201)
+
+    message = api.get("/email/message/", _id=answer.json["message_id"]["$oid"]).json
+    assert (message["description"], message["email_message"]) == ("Subject", "<p>Zoë</p>")
+
+
+def test_files_that_are_missing_or_fields(api: Program, parts: dict[str, str]) -> None:
+    asked = attributes(parts, contact_group={"type": "upload", "name_index": 1, "email_index": 0})
+    for more in ({}, {"csv_file": "a@example.com"}, {"csv_file": uploaded("f.csv", b"")}):
+        answer = api.upload(PATH, {"attributes": json.dumps(asked)} | more).expect(400)
+        assert list(answer.json) == ["csv_file"]
+    assert [len(api.get(path).json) for path in (PATH, "/email/contact/", "/email/message/")] == [0, 1, 1]
+
+
+def test_attributes_in_a_file_part_have_a_limit(api: Program, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    api.upload(PATH, {"attributes": uploaded("blob", b'"' + b"x" * 1000 + b'"')}).expect(413)
