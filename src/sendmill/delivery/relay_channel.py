@@ -214,9 +214,11 @@ class RelayChannel:
 
     def _open_more(self) -> None:
         """Opens connections for what waits, as far as that may be."""
-        if not self._waiting or not self.is_up or not (self._may_grow or not self._open):
-            return
         opening, is_open = len(self._opening), len(self._open)
+        if is_open + opening >= self._relay.connections or not self._waiting or not self.is_up:
+            return
+        if is_open and not self._may_grow:
+            return
         count = min(
             (len(self._waiting) + 1) // 2 - opening,
             max(1, is_open) - opening,
