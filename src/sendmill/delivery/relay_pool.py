@@ -22,7 +22,7 @@ from sendmill.delivery.transmission import (
 )
 
 MESSAGES_PER_CONNECTION = 500
-"""Servers count: Exim ends a session after 1,000 messages, others after fewer. A new one costs some milliseconds."""
+"""Servers count: Exim ends a session after 1,000 messages, others after fewer."""
 
 
 class RelayPool:
