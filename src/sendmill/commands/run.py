@@ -19,8 +19,10 @@ from sendmill.errors import SendmillError, SettingError
 
 log = structlog.get_logger()
 
-# Granian's threads that run requests. More than the cores: most of a request's time is the database's.
-WEB_THREADS = 8
+# Granian's threads for requests, made when needed. Each slow reader or stalled upload holds one: with 8, ten of them
+# blocked every other request, /healthz included. A thread that ends leaves 25 KB behind, so idle ones are kept a while.
+WEB_THREADS = 64
+WEB_THREAD_IDLE_SECONDS = 600
 # How long a server that is ending may hold its port.
 PORT_SECONDS = 5.0
 
@@ -61,7 +63,7 @@ def run_web(parent: int | None) -> int:
     else:
         end_with_parent(parent)
     # Imported here: the workers need none of it.
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -73,6 +75,8 @@ def run_web(parent: int | None) -> int:
         interface=Interfaces.WSGI,
         workers=1,
         blocking_threads=WEB_THREADS,
+        blocking_threads_idle_timeout=WEB_THREAD_IDLE_SECONDS,
+        http=HTTPModes.http1,
         log_access=False,
         log_level=LogLevels.error,  # its warnings are advice on the threads above
     ).serve()
