@@ -19,17 +19,17 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sendmill.addresses import InvalidAddress, envelope_address
-from sendmill.content.characters import clean_text, escape_html, header_text
-from sendmill.content.headers import mailbox_header, text_header
+from sendmill.content.characters import clean_text, escape_html
+from sendmill.content.headers import mailbox_header
 from sendmill.content.quoted_printable import SOFT_BREAK, encode, encode_piece
+from sendmill.content.subject import Subject, checked_header_text
 from sendmill.content.template import RenderError, Template, TemplateError, fields_as_variables
 from sendmill.content.template_filters import check_produced
 from sendmill.content.template_reader import Piece, join_text, read_template
 from sendmill.content.text_part import text_of_html
-
-MAX_HEADER_TEXT = 10_000  # characters of a subject or a name; servers refuse headers of 64 to 128 KB
 
 _HTML_ELEMENTS = (
     "a abbr article b big blockquote body br button center code dd div dl dt em fieldset figure font footer form "
@@ -41,6 +41,8 @@ _has_html = re.compile(rf"<(?:!doctype\s+html|/?(?:{_HTML_ELEMENTS}))(?:[\s/][^<
 # Values that are the same in text, in HTML and in quoted-printable: printable ASCII that fits a line, without "=", a
 # dot at its start, and what HTML escapes. Nearly all values are.
 _is_plain = re.compile(r"(?!\.|From )[ !#$%(-.0-;?-~]{1,75}").fullmatch
+
+_SHORT_VALUE = 100  # characters; with 1,000 placeholders still far from what check_produced allows
 
 _HEAD, _FURTHER_HEADERS = 1, 2  # places in a message's parts; the sender is 0
 _PART_HEADERS = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -64,7 +66,8 @@ class CompiledMessage:
     def __init__(self, subject: str, body: str, sender_address: str, always_engine: bool = False) -> None:
         self._arguments = subject, body, sender_address, always_engine
         self._always_engine = always_engine
-        self._subject = Template(read_template(subject), escapes_html=False, always_engine=always_engine)
+        subject_template = Template(read_template(subject), escapes_html=False, always_engine=always_engine)
+        self._subject = Subject(subject_template)
         self._parts = [mailbox_header("From", "", envelope_address(sender_address).octets), b"", b""]
         # Of each variable, the places of its values in the text and in the HTML.
         self._slots: dict[str, tuple[list[int], list[int]]] = {}
@@ -77,7 +80,7 @@ class CompiledMessage:
         else:
             self._parts.append(_PART_HEADERS % b"plain")
             self._add_body(Template(pieces, escapes_html=False, always_engine=always_engine))
-        self._uses_engine = bool(self._rendered) or not self._subject.is_plain
+        self._uses_engine = bool(self._rendered) or not subject_template.is_plain
 
     def __reduce__(self) -> tuple[object, ...]:
         return CompiledMessage, self._arguments
@@ -106,12 +109,11 @@ class CompiledMessage:
             address = envelope_address(recipient.email).octets
         except InvalidAddress as error:
             raise RenderError(error.reason) from None
-        name = _header_text("name", recipient.name)
-        subject = _header_text("subject", self._subject.render(variables))
+        name = checked_header_text("name", recipient.name)
         fixed = f"Date: {date}\r\nMessage-ID: <{message_id}>\r\n"
         if not (date + message_id).isprintable():
             raise ValueError("A date or message id with control characters.")
-        return mailbox_header("To", name, address) + text_header("Subject", subject) + fixed.encode("ascii")
+        return mailbox_header("To", name, address) + self._subject.header(variables) + fixed.encode("ascii")
 
     def _fill(self, parts: list[bytes], variables: Mapping[str, str]) -> None:
         """Put the values into their places among the ready pieces."""
@@ -120,13 +122,12 @@ class CompiledMessage:
             value = variables.get(name, "")
             if _is_plain(value):
                 in_text = in_html = value.encode("ascii") + SOFT_BREAK
+            elif len(value) <= _SHORT_VALUE:
+                in_text, in_html = _encoded_short_value(value)
             else:
-                value = clean_text(value)
                 filled += len(value) * max(len(text_places), len(html_places))
                 check_produced(filled)
-                in_text = encode_piece(value)
-                escaped = escape_html(value)
-                in_html = in_text if escaped == value else encode_piece(escaped)
+                in_text, in_html = _encoded_value(value)
             for place in text_places:
                 parts[place] = in_text
             for place in html_places:
@@ -187,6 +188,18 @@ def is_html(body: str) -> bool:
     return _has_html(body) is not None
 
 
+def _encoded_value(value: str) -> tuple[bytes, bytes]:
+    """A value in quoted-printable, as text and as HTML."""
+    value = clean_text(value)
+    in_text = encode_piece(value)
+    escaped = escape_html(value)
+    return in_text, in_text if escaped == value else encode_piece(escaped)
+
+
+# Cities, salutations and discounts are the same for many recipients.
+_encoded_short_value = lru_cache(maxsize=2048)(_encoded_value)
+
+
 def _ending_in_line_break(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     if pieces and isinstance(pieces[-1], str) and pieces[-1].endswith("\n"):
         return pieces
@@ -195,10 +208,3 @@ def _ending_in_line_break(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
 
 def _shown_by(html: str) -> str:
     return "".join([piece for piece in text_of_html((html,)) if isinstance(piece, str)]) + "\n"
-
-
-def _header_text(what: str, text: str) -> str:
-    """`text` for a header. Raises RenderError if there is too much of it."""
-    if len(text) > MAX_HEADER_TEXT:
-        raise RenderError(f"The {what} has {len(text)} characters; {MAX_HEADER_TEXT} is the most.")
-    return header_text(clean_text(text))

@@ -9,12 +9,15 @@ Lines are at most 76 octets. Only an address, which can't be folded, may make on
 
 import base64
 import re
+from binascii import b2a_base64
+from functools import lru_cache
 from typing import TypeVar
 
 Encoded = TypeVar("Encoded", str, bytes)
 
 _MAX_LINE = 76
 _WORD_ROOM = 75 - len("=?utf-8?q??=")  # an encoded-word has at most 75 characters (RFC 2047 2)
+_ONE_WORD_OCTETS = 39  # 52 characters in B; with its frame and "Subject: " before it a line of 73
 
 _is_one_line = re.compile(r"[!-~](?:[ -~]*[!-~])?").fullmatch
 _is_single_spaced = re.compile(r"[!-~]+(?: [!-~]+)*").fullmatch
@@ -55,7 +58,7 @@ def text_header(name: str, text: str) -> bytes:
             # The field's name alone on a line, or a word over the limit: not without encoded-words.
             if lines[0] != f"{name}:" and max(map(len, lines)) <= _MAX_LINE:
                 return "".join([f"{part}\r\n" for part in lines]).encode("ascii")
-    return f"{name}: {_encoded(text, len(name) + 2)}\r\n".encode("ascii")
+    return f"{name}: {encoded_words(text, len(name) + 2)}\r\n".encode("ascii")
 
 
 def mailbox_header(name: str, display_name: str, address: bytes) -> bytes:
@@ -66,6 +69,11 @@ def mailbox_header(name: str, display_name: str, address: bytes) -> bytes:
     """
     if not display_name:
         return b"%s: %s\r\n" % (name.encode("ascii"), address)
+    if not display_name.isascii():
+        word = encoded_word(display_name)
+        if word is not None:
+            gap = b" " if len(name) + len(word) + len(address) + 5 <= _MAX_LINE else b"\r\n "
+            return b"%s: %s%s<%s>\r\n" % (name.encode("ascii"), word, gap, address)
     phrase = _phrase(display_name, len(name) + 2)
     last_line = len(name) + 2 + len(phrase) if "\r\n" not in phrase else len(phrase.rpartition("\r\n")[2])
     gap = b" " if last_line + len(address) + 3 <= _MAX_LINE else b"\r\n "
@@ -81,7 +89,7 @@ def _phrase(text: str, column: int) -> str:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             if column + len(quoted) + 2 <= _MAX_LINE:
                 return f'"{quoted}"'
-    return _encoded(text, column)
+    return encoded_words(text, column)
 
 
 def _folded(line: str) -> list[str]:
@@ -96,7 +104,21 @@ def _folded(line: str) -> list[str]:
     return lines
 
 
-def _encoded(text: str, column: int) -> str:
+# The same name stands in To and often in the subject too; and lists have far fewer first names than people.
+@lru_cache(maxsize=1024)
+def encoded_word(text: str) -> bytes | None:
+    """`text` as one encoded-word in B that fits any header line, or None if it is too long for that.
+
+    None too for what isn't fit to stand in a header as it is: no text, spaces at its ends, anything unprintable. B and
+    not Q, because it costs 0.4 µs where Q takes 3 to 9.
+    """
+    octets = text.encode("utf-8", "replace")
+    if not octets or len(octets) > _ONE_WORD_OCTETS or text[0] == " " or text[-1] == " " or not text.isprintable():
+        return None
+    return b"=?utf-8?b?%b?=" % b2a_base64(octets, newline=False)
+
+
+def encoded_words(text: str, column: int) -> str:
     """`text` as encoded-words on lines of their own, the first of which starts at `column`.
 
     In Q where at least half of the octets stand for themselves in it, so that Latin text stays readable, else in B.

@@ -7,11 +7,12 @@ rewrite (RFC 2049 3).
 A piece is written as if it started a line, and ends in a line break or in a soft break (`=\r\n`). Pieces can
 therefore be encoded one by one, long before it is known what stands beside them, and joined.
 
-The standard library's `binascii.b2a_qp` is not used: it leaves leading dots alone, and a line that ends in white
+The standard library's `binascii.b2a_qp` is used for short pieces alone: it leaves leading dots alone, and a line that ends in white
 space comes out at up to 78 octets.
 """
 
 import re
+from binascii import b2a_qp
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -37,9 +38,22 @@ def encode_piece(text: str) -> bytes:
     """A piece of a body that more follows on the same line, or on the next if `text` ends in a line break."""
     if not text or text.endswith("\n"):
         return encode(text)
+    if "\n" not in text:
+        return _encode_start(text) + SOFT_BREAK
     *lines, start = text.split("\n")
-    encoded = start.encode("ascii") if _is_plain_start(start) else _encode(start)
-    return encode("\n".join([*lines, ""])) + encoded + SOFT_BREAK
+    return encode("\n".join([*lines, ""])) + _encode_start(start) + SOFT_BREAK
+
+
+def _encode_start(start: str) -> bytes:
+    """The start of a line; more follows behind a soft break."""
+    if _is_plain_start(start):
+        return start.encode("ascii")
+    if start.isprintable() and start[0] not in ".F" and start[-1] != " ":
+        # What the standard library does right: short text that gets no line breaks from it. 0.3 µs in place of 4.
+        encoded = b2a_qp(start.encode("utf-8"))
+        if len(encoded) <= _MAX_CONTENT:
+            return encoded
+    return _encode(start)
 
 
 def _encode_line(line: str) -> bytes:
