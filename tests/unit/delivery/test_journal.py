@@ -1,6 +1,8 @@
 """The journal: what is read back is what was written, and settled segments go."""
 
+import contextlib
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -46,7 +48,7 @@ def test_a_second_attempt_under_the_same_fence_is_in_doubt_again(tmp_path: Path)
 
 
 def test_segments_are_deleted_once_all_they_name_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 100)
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 150)
     journal = Journal(tmp_path, OWNER)
     for number in range(1_000):
         journal.intend(number, FENCE)
@@ -76,14 +78,33 @@ def test_a_journal_closed_with_something_unrecorded_stays(tmp_path: Path):
 @pytest.mark.parametrize(
     "line", [b"> 12\n", b"> x y\n", b"< {not json\n", b"< [1,2]\n", b"\xff\xfe\n", b'< [1,7,"GONE",1,"",""]\n']
 )
-def test_lines_that_a_crash_or_a_full_disk_spoiled_are_passed_over(tmp_path: Path, line: bytes):
+def test_lines_that_a_crash_spoiled_are_passed_over(tmp_path: Path, line: bytes):
+    Journal(tmp_path, OWNER)
+    [segment] = tmp_path.iterdir()
+    segment.write_bytes(b"> 1 7\n" + line + b"> 2 7\n" + bytes(1_000))
+    assert read_journal(tmp_path, OWNER) == {(1, FENCE): None, (2, FENCE): None}
+
+
+def test_a_full_disk_refuses_an_intent_and_is_forgotten_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 20)
     journal = Journal(tmp_path, OWNER)
     journal.intend(1, FENCE)
-    [segment] = tmp_path.iterdir()
-    with segment.open("ab") as file:
-        file.write(line)
-    journal.intend(2, FENCE)
-    assert read_journal(tmp_path, OWNER) == {(1, FENCE): None, (2, FENCE): None}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        for number in range(2, 6):
+            with contextlib.suppress(OSError):
+                journal.intend(number, FENCE)
+        with pytest.raises(OSError, match="too large"):
+            journal.intend(6, FENCE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    journal.intend(7, FENCE)
+    found = read_journal(tmp_path, OWNER)
+    assert {(1, FENCE), (7, FENCE)} <= found.keys()
+    assert (6, FENCE) not in found
 
 
 def test_every_prefix_of_a_journal_can_be_read(tmp_path: Path):
@@ -93,7 +114,7 @@ def test_every_prefix_of_a_journal_can_be_read(tmp_path: Path):
     journal.answer(answer(1), FENCE)
     journal.intend(2, FENCE)
     [segment] = tmp_path.iterdir()
-    whole = segment.read_bytes()
+    whole = segment.read_bytes().rstrip(b"\0")
     ends = [position + 1 for position, byte in enumerate(whole) if byte == 10]
     for size in range(len(whole), -1, -1):
         os.truncate(segment, size)
