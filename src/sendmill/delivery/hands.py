@@ -5,9 +5,22 @@ No database and no network here: `worker` asks these and does the rest.
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
+
+
+@dataclass(slots=True)
+class Hand:
+    """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the monotonic clock.
+
+    `outstanding` counts its rows that are on their way.
+    """
+
+    claim: Claim
+    deadline: float
+    rows: deque[ClaimedRow]
+    outstanding: int = 0
 
 
 @dataclass(slots=True)
@@ -19,19 +32,10 @@ class Outstanding:
     """
 
     row: ClaimedRow
+    hand: Hand
     since_ms: int
     is_leaving: bool = False
     is_revoked: bool = False
-
-
-@dataclass(slots=True)
-class Hand:
-    """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the monotonic clock."""
-
-    claim: Claim
-    deadline: float
-    rows: deque[ClaimedRow]
-    outstanding: dict[int, Outstanding] = field(default_factory=dict)
 
 
 class Hands:
@@ -39,6 +43,7 @@ class Hands:
 
     def __init__(self) -> None:
         self._by_chunk: dict[int, Hand] = {}
+        self._outstanding: dict[int, Outstanding] = {}
 
     def __len__(self) -> int:
         return len(self._by_chunk)
@@ -51,13 +56,26 @@ class Hands:
         """A chunk that was claimed."""
         self._by_chunk[claim.chunk_id] = Hand(claim, deadline, deque(claim.rows))
 
-    def remove(self, chunk_id: int) -> Hand | None:
-        """Forget a chunk; what was in hand of it."""
-        return self._by_chunk.pop(chunk_id, None)
+    def remove(self, chunk_id: int) -> list[int] | None:
+        """Forget a chunk; the deliveries of it that are on their way, None if it wasn't in hand."""
+        hand = self._by_chunk.pop(chunk_id, None)
+        if hand is None:
+            return None
+        if not hand.outstanding:
+            return []
+        left = [number for number, held in self._outstanding.items() if held.hand is hand]
+        for number in left:
+            del self._outstanding[number]
+        return left
 
     def claims(self) -> dict[int, Claim]:
         """The claims by chunk."""
         return {chunk_id: hand.claim for chunk_id, hand in self._by_chunk.items()}
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether anything is on its way."""
+        return bool(self._outstanding)
 
     def campaign_ids(self) -> set[int]:
         """The campaigns that chunks are in hand of."""
@@ -82,28 +100,26 @@ class Hands:
         """A row that was taken and can't be sent yet."""
         self._by_chunk[chunk_of(row.id)].rows.append(row)
 
-    def hand_over(self, row: ClaimedRow, now_ms: int) -> Hand | None:
-        """A marked row is on its way now; its chunk, None if that was lost."""
+    def hand_over(self, row: ClaimedRow, now_ms: int) -> Outstanding | None:
+        """A marked row is on its way now; None if its chunk was lost."""
         hand = self._by_chunk.get(chunk_of(row.id))
-        if hand is not None:
-            hand.outstanding[row.id] = Outstanding(row, now_ms)
-        return hand
-
-    def hand_of(self, delivery_id: int) -> Hand | None:
-        """The chunk in hand that a delivery belongs to."""
-        return self._by_chunk.get(chunk_of(delivery_id))
+        if hand is None:
+            return None
+        hand.outstanding += 1
+        held = self._outstanding[row.id] = Outstanding(row, hand, now_ms)
+        return held
 
     def outstanding(self, delivery_id: int) -> Outstanding | None:
         """The delivery, if it is on its way."""
-        hand = self._by_chunk.get(chunk_of(delivery_id))
-        return None if hand is None else hand.outstanding.get(delivery_id)
+        return self._outstanding.get(delivery_id)
 
     def settle(self, delivery_id: int, again: bool) -> None:
         """A delivery's outcome is recorded. `again`: nothing left, so it is taken up again in its turn."""
-        hand = self._by_chunk.get(chunk_of(delivery_id))
-        held = None if hand is None else hand.outstanding.pop(delivery_id, None)
-        if hand is not None and held is not None and again:
-            hand.rows.append(held.row)
+        held = self._outstanding.pop(delivery_id, None)
+        if held is not None:
+            held.hand.outstanding -= 1
+            if again:
+                held.hand.rows.append(held.row)
 
     def let_go(self, chunk_ids: Collection[int]) -> None:
         """Send no more of these chunks than is leaving already."""
@@ -115,10 +131,7 @@ class Hands:
     def late(self, before_ms: int) -> list[ClaimedRow]:
         """The rows that were handed over before that moment and whose last byte has not been allowed to leave."""
         return [
-            held.row
-            for hand in self._by_chunk.values()
-            for held in hand.outstanding.values()
-            if held.since_ms < before_ms and not held.is_leaving
+            held.row for held in self._outstanding.values() if held.since_ms < before_ms and not held.is_leaving
         ]
 
     def finished(self) -> list[Hand]:

@@ -9,6 +9,7 @@ one suite of tests holds them to it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -22,15 +23,14 @@ from sendmill.delivery.states import State
 CLAIMABLE_CAMPAIGNS = 16
 
 
-@dataclass(slots=True)
-class ClaimedRow:
-    """A delivery in a worker's hands. `fields` is JSON text; `state` is what it was before."""
+class ClaimedRow(NamedTuple):
+    """A delivery in a worker's hands. `fields` is JSON text; `state` is what it was before, a number of `State`."""
 
     id: int
     email: str
     name: str
     fields: str
-    state: State
+    state: int
     attempts: int
 
 
@@ -44,8 +44,7 @@ class Claim:
     rows: list[ClaimedRow]
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What an attempt came to, as it is recorded. `attempts` counts this one too; times are in ms."""
 
     delivery_id: int
@@ -105,10 +104,7 @@ def _claim_of(campaign_id: int, owner: str, now: int, lease_ms: int) -> Claim | 
         cursor.execute(statement("take_chunk"), [owner, now + lease_ms, chunk_id])
         fence = cursor.fetchone()[0]
         cursor.execute(statement("due_rows"), [*id_range(chunk_id), now])
-        rows = [
-            ClaimedRow(number, email, name, fields, State(state), attempts)
-            for number, email, name, fields, state, attempts in cursor.fetchall()
-        ]
+        rows = list(map(ClaimedRow._make, cursor.fetchall()))
     return Claim(chunk_id, campaign_id, fence, rows)
 
 
