@@ -113,11 +113,9 @@ def test_start_is_the_first_attempt_and_stays_it():
     row = claim.rows[0]
     queued_ms = Delivery.objects.get().start_ms
     first = attempt(row, State.DEFERRED, next_attempt_ms=now_ms())
-    first.attempted_ms = queued_ms + 5_000
-    record(claim, [first])
+    record(claim, [first._replace(attempted_ms=queued_ms + 5_000)])
     again = attempt(row, State.DELIVERED)
-    again.attempts, again.attempted_ms = 2, queued_ms + 9_000
-    record(claim, [again])
+    record(claim, [again._replace(attempts=2, attempted_ms=queued_ms + 9_000)])
     delivery = Delivery.objects.get()
     assert (delivery.start_ms, delivery.attempts) == (queued_ms + 5_000, 2)
 
