@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import orjson
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -45,7 +46,10 @@ class Claim:
 
 
 class Attempt(NamedTuple):
-    """What an attempt came to, as it is recorded. `attempts` counts this one too; times are in ms."""
+    """What an attempt came to, as it is recorded. `attempts` counts this one too; times are in ms.
+
+    The order of the fields is that of sql/record_attempts.sql.
+    """
 
     delivery_id: int
     state: State
@@ -104,7 +108,7 @@ def _claim_of(campaign_id: int, owner: str, now: int, lease_ms: int) -> Claim | 
         cursor.execute(statement("take_chunk"), [owner, now + lease_ms, chunk_id])
         fence = cursor.fetchone()[0]
         cursor.execute(statement("due_rows"), [*id_range(chunk_id), now])
-        rows = list(map(ClaimedRow._make, cursor.fetchall()))
+        rows = list(map(ClaimedRow._make, orjson.loads(cursor.fetchone()[0])))
     return Claim(chunk_id, campaign_id, fence, rows)
 
 
@@ -154,23 +158,7 @@ def exchange(
 def record_attempts(cursor: CursorWrapper, attempts: Sequence[Attempt], now: int) -> None:
     """Write what attempts came to, in the caller's transaction, which holds their chunks."""
     if attempts:
-        cursor.executemany(
-            statement("record_attempt"),
-            [
-                (
-                    int(a.state),
-                    a.attempted_ms,
-                    a.attempts,
-                    now,
-                    a.next_attempt_ms,
-                    a.reply_code,
-                    a.reply,
-                    a.relay,
-                    a.delivery_id,
-                )
-                for a in attempts
-            ],
-        )
+        cursor.execute(statement("record_attempts"), [now, orjson.dumps(list(map(tuple, attempts))).decode()])
 
 
 def give_back(cursor: CursorWrapper, unsent: Sequence[int]) -> None:
