@@ -13,12 +13,11 @@ from django.db import transaction
 from sendmill.accounts.models import Client
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Status
-from sendmill.delivery.clock import now_ms
 from sendmill.delivery.models import Chunk
 
 log = structlog.get_logger()
 
-# Workers look ten times a second. One that takes longer than this is hung or cut off; its lease will end.
+# Workers look ten times a second. One that takes longer than this is hung, cut off or dead; its lease will end.
 MOST_SECONDS = 3.0
 POLL_SECONDS = 0.02
 
@@ -35,10 +34,10 @@ def set_status(client: Client, object_id: str, status: str) -> None:
 
 
 def _is_let_go(object_id: str) -> bool:
-    """Wait until no living worker holds a chunk of the campaign that it has not let go; whether that came about."""
+    """Wait until no worker holds a chunk of the campaign that it has not let go; whether that came about."""
     deadline = time.monotonic() + MOST_SECONDS
     while True:
-        held = Chunk.objects.filter(campaign__object_id=object_id.lower(), is_let_go=False, lease_until_ms__gt=now_ms())
+        held = Chunk.objects.filter(campaign__object_id=object_id.lower(), is_let_go=False, lease_until_ms__gt=0)
         if not held.exclude(owner="").exists():
             return True
         if time.monotonic() > deadline:

@@ -54,7 +54,7 @@ def _next_contacts(contact_set_id: int, cursor_id: int, rows: int) -> tuple[int,
 
 
 def _write_chunk(campaign: Campaign, cursor_id: int, count: int, now: int) -> None:
-    chunk = Chunk.objects.create(campaign=campaign, rows=count, due_ms=now)
+    chunk = Chunk.objects.create(campaign=campaign, rows=count, due_ms=0)
     first, last = id_range(chunk.pk)
     state = State.CANCELLED if campaign.status == Status.CANCELLED else State.QUEUED
     with connection.cursor() as cursor:

@@ -20,8 +20,9 @@ CHUNK_ROWS = 1000
 class Chunk(models.Model):
     """Up to `CHUNK_ROWS` deliveries of one campaign.
 
-    `due_ms` is when the chunk has something to do next, None when all its rows are final. `owner` is the worker that
-    holds it, "" when it is free. `fence` grows with every change of owner: a write that names an older number is
+    `due_ms` is when the chunk has something to do next, 0 for at once, None when all its rows are final. `owner` is the
+    worker that holds it, "" when it is free. `lease_until_ms` is the end of its lease by its owner's clock: others look
+    only whether it changes (`leases`). `fence` grows with every change of owner: a write that names an older number is
     refused. `is_let_go`: its campaign was paused or cancelled, and its owner begins nothing more of it.
     """
 

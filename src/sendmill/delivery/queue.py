@@ -185,7 +185,7 @@ def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Map
     return found
 
 
-def release(chunk_id: int, fence: int, now: int) -> None:
+def release(chunk_id: int, fence: int) -> None:
     """Give a chunk back; it is due again when the next of its open rows is.
 
     A row that is still marked as being sent (none should be) leaves the chunk owned with its lease ended, so that
@@ -201,14 +201,20 @@ def release(chunk_id: int, fence: int, now: int) -> None:
         if being_sent:
             cursor.execute("UPDATE delivery_chunk SET lease_until_ms = 0 WHERE id = %s", [chunk_id])
             return
-        due = None if next_due is None else max(next_due, now)
-        cursor.execute(statement("release_chunk"), [due, chunk_id, fence])
+        cursor.execute(statement("release_chunk"), [next_due, chunk_id, fence])
 
 
-def renew(owner: str, now: int, lease_ms: int) -> dict[int, int]:
-    """Renew the leases of all chunks that `owner` holds: chunk id → fence. What isn't there is lost."""
+def renew(owner: str, chunk_ids: Iterable[int], now: int, lease_ms: int) -> dict[int, int]:
+    """Renew the leases of these chunks that `owner` holds: chunk id → fence. What isn't there is lost.
+
+    That the end of a lease changes is what shows that its owner lives (see `leases`). Only chunks that it knows of are
+    renewed: one whose claim was committed and never confirmed, for the database restarted, is left to recovery.
+    """
+    numbers = list(chunk_ids)
+    if not numbers:
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute(statement("renew_leases"), [now + lease_ms, owner])
+        cursor.execute(statement("renew_leases", ids=numbers), [now + lease_ms, owner])
         return dict(cursor.fetchall())
 
 

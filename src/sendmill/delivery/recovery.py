@@ -1,7 +1,7 @@
 """Recovery: what becomes of the chunks of a worker that died, hung or was cut off.
 
-A chunk is recovered when its lease has ended, or at once when its owner was a process of this machine that is dead.
-Of its rows that were marked as being sent:
+A chunk is recovered when its lease has ended (`leases`), or at once when its owner was a process of this machine that
+is dead. Of its rows that were marked as being sent:
 
 - with an answer in the owner's journal: recorded as if the worker had done it;
 - with an intent and no answer: in doubt, and the policy says what happens (`resend` or `hold`);
@@ -22,6 +22,7 @@ from sendmill.campaigns.models import Campaign
 from sendmill.delivery import policy
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.journal import delete_journal, journal_owners, read_journal
+from sendmill.delivery.leases import Lease, LeaseWatch
 from sendmill.delivery.owner import Owner
 from sendmill.delivery.queue import Attempt, give_back, id_range, record_attempts
 from sendmill.delivery.statements import statement
@@ -48,12 +49,13 @@ class Recoverer:
     journals: Path
     retry_seconds: Sequence[float]
     in_doubt: Literal["resend", "hold"]
+    watch: LeaseWatch
 
     def recover(self, now: int) -> list[Recovered]:
         """Recover every chunk that needs it; those another node is recovering just now are left to it."""
         recovered = []
-        for chunk_id, owner, fence, is_dead in self._abandoned(now):
-            found = self._recover_chunk(chunk_id, owner, fence, is_dead, now)
+        for lease, is_dead in self._abandoned():
+            found = self._recover_chunk(lease, is_dead, now)
             if found is not None:
                 recovered.append(found)
         return recovered
@@ -67,26 +69,27 @@ class Recoverer:
             if str(owner) not in holding and not owner.is_alive():
                 delete_journal(self.journals, owner)
 
-    def _abandoned(self, now: int) -> list[tuple[int, str, int, bool]]:
+    def _abandoned(self) -> list[tuple[Lease, bool]]:
+        """The leases to recover, and whether their owner is known to be dead."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT id, owner, fence, lease_until_ms FROM delivery_chunk WHERE owner <> '' ORDER BY id")
-            held = cursor.fetchall()
-        dead = {owner: self._is_dead(owner) for owner in {row[1] for row in held}}
-        return [
-            (number, owner, fence, dead[owner]) for number, owner, fence, lease in held if lease < now or dead[owner]
-        ]
+            held = list(map(Lease._make, cursor.fetchall()))
+        dead = {owner: self._is_dead(owner) for owner in {lease.owner for lease in held}}
+        ended = self.watch.ended(held)
+        return [(lease, dead[lease.owner]) for lease in held if lease in ended or dead[lease.owner]]
 
     def _is_dead(self, owner_text: str) -> bool:
         owner = Owner.parse(owner_text)
         return owner.node == self.node and not owner.is_alive()
 
-    def _recover_chunk(self, chunk_id: int, owner_text: str, fence: int, is_dead: bool, now: int) -> Recovered | None:
+    def _recover_chunk(self, lease: Lease, is_dead: bool, now: int) -> Recovered | None:
+        chunk_id, owner_text, fence, until_ms = lease
         owner = Owner.parse(owner_text)
         first, last = id_range(chunk_id)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement("lock_abandoned_chunk"), [chunk_id, owner_text, fence])
             locked = cursor.fetchone()
-            if locked is None or (locked[0] >= now and not is_dead):
+            if locked is None or (locked[0] != until_ms and not is_dead):
                 return None
             expires = milliseconds(Campaign.objects.values_list("expires_at", flat=True).get(pk=locked[1]))
             # Read under the lock: from here on the owner's writes are refused, and an owner that only slept sends
@@ -103,9 +106,7 @@ class Recoverer:
             give_back(cursor, unsent)
             cursor.execute(statement("open_rows"), [first, last])
             next_due = cursor.fetchone()[1]
-            cursor.execute(
-                statement("free_recovered_chunk"), [None if next_due is None else max(next_due, now), chunk_id]
-            )
+            cursor.execute(statement("free_recovered_chunk"), [next_due, chunk_id])
         in_doubt = sum(attempt.state in (State.UNCONFIRMED, State.UNCONFIRMED_HELD) for attempt in attempts)
         return Recovered(chunk_id, owner_text, len(attempts) - in_doubt, in_doubt, len(unsent))
 
@@ -139,7 +140,7 @@ def _last_word(journal: dict[tuple[int, int], Outcome | None] | None, number: in
         delivery_id=number,
         kind=OutcomeKind.IN_DOUBT,
         code=None,
-        enhanced=None,
+       
         reply="the sending process ended before the reply was known",
         relay="",
     )

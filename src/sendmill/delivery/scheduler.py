@@ -20,6 +20,7 @@ from sendmill.campaigns import lifecycle
 from sendmill.contacts import maintenance
 from sendmill.delivery import closing, expand
 from sendmill.delivery.clock import now_ms
+from sendmill.delivery.leases import LeaseWatch
 from sendmill.delivery.owner import node_id
 from sendmill.delivery.recovery import Recoverer
 
@@ -51,6 +52,7 @@ class Scheduler:
             journals=data_folder / "journals",
             retry_seconds=settings.SENDMILL_RETRY_SECONDS,
             in_doubt=settings.SENDMILL_IN_DOUBT,
+            watch=LeaseWatch(settings.SENDMILL_LEASE_SECONDS),
         )
         self._last_done: dict[str, float] = {}
         self.steps = (

@@ -12,7 +12,6 @@ the other.
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import structlog
 
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery import budget, policy, queue
-from sendmill.delivery.clock import now_ms
+from sendmill.delivery.clock import now_ms, steady_seconds
 from sendmill.delivery.database_thread import DatabaseThread
 from sendmill.delivery.hands import Hands
 from sendmill.delivery.journal import Journal
@@ -131,7 +130,7 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Claim a chunk if few rows are left, or, now and then, one of a campaign not in hand."""
-        now = time.monotonic()
+        now = steady_seconds()
         passing_over: set[int] = set()
         if self._hands.waiting_rows() >= LOW_WATER:
             if now < self._others_after or len(self._hands) >= MOST_CHUNKS:
@@ -162,7 +161,7 @@ class Worker:
             for health in self._pool.health()
             if health.permits is not None and not health.paused_seconds
         }
-        granted = await self._database.run(budget.take, wanted, rates, now_ms())
+        granted = await self._database.run(budget.take_now, wanted, rates)
         for relay, messages in granted.items():
             self._pool.grant(relay, messages)
 
@@ -265,7 +264,7 @@ class Worker:
         held = self._hands.outstanding(delivery_id)
         if held is None or held.is_revoked or delivery_id in self._orphans:
             return False
-        if time.monotonic() > held.hand.deadline:
+        if steady_seconds() > held.hand.deadline:
             return False
         try:
             self._journal.intend(delivery_id, held.hand.claim.fence)
@@ -296,20 +295,24 @@ class Worker:
         finished = self._hands.finished()
         for hand in finished:
             self._hands.remove(hand.claim.chunk_id)
-            await self._database.run(queue.release, hand.claim.chunk_id, hand.claim.fence, now_ms())
+            await self._database.run(queue.release, hand.claim.chunk_id, hand.claim.fence)
         return bool(finished)
 
     async def _keep_renewing(self) -> None:
         """Renew the leases three times in their length, and forget the chunks that were lost."""
         while True:
             await asyncio.sleep(self._settings.lease_seconds / 3)
-            before = time.monotonic()
-            renewed = await self._database.run(queue.renew, self._owner, now_ms(), self._lease_ms())
-            for hand in self._hands.all():
+            hands = self._hands.all()
+            before, renewed = await self._database.run(self._renew, [hand.claim.chunk_id for hand in hands])
+            for hand in hands:
                 if renewed.get(hand.claim.chunk_id) == hand.claim.fence:
                     hand.deadline = self._deadline(before)
                 elif hand.deadline < before:
                     self._lose(hand.claim.chunk_id)
+
+    def _renew(self, chunk_ids: list[int]) -> tuple[float, dict[int, int]]:
+        """The moment just before the leases were renewed, and those that were. Runs in the database's thread."""
+        return steady_seconds(), queue.renew(self._owner, chunk_ids, now_ms(), self._lease_ms())
 
     async def _keep_rechecking(self) -> None:
         """Look again at what is in hand: a pause, a cancel or an opt-out holds also for what waits for a connection."""

@@ -66,7 +66,7 @@ def test_nothing_is_claimed_of_a_campaign_that_is_paused_or_cancelled():
     assert queue.claim(OWNER, now_ms(), LEASE_MS) is None
     lifecycle.set_status(client, campaign.object_id, "active")
     claim = claimed()
-    queue.release(claim.chunk_id, claim.fence, now_ms())
+    queue.release(claim.chunk_id, claim.fence)
     lifecycle.set_status(client, campaign.object_id, "cancelled")
     assert queue.claim(OWNER, now_ms(), LEASE_MS) is None
 
@@ -160,7 +160,7 @@ def test_a_late_write_is_refused_by_the_fence():
     assert done.lost_chunks == {late.chunk_id}
     assert done.marked == []
     assert states() == [State.QUEUED, State.QUEUED]
-    queue.release(late.chunk_id, late.fence, now_ms())
+    queue.release(late.chunk_id, late.fence)
     assert Chunk.objects.get().owner == OTHER
 
 
@@ -181,7 +181,7 @@ def test_a_released_chunk_is_due_when_its_next_row_is():
     later = now_ms() + 60_000
     mark(claim, claim.rows)
     record(claim, [attempt(claim.rows[0], State.DELIVERED), attempt(claim.rows[1], State.DEFERRED, later, 451)])
-    queue.release(claim.chunk_id, claim.fence, now_ms())
+    queue.release(claim.chunk_id, claim.fence)
     assert Chunk.objects.get().due_ms == later
     assert queue.claim(OWNER, later - 1, LEASE_MS) is None
     again = claimed(now=later)
@@ -195,7 +195,7 @@ def test_a_chunk_without_open_rows_is_done():
     mark(claim, claim.rows)
     record(claim, [attempt(claim.rows[0], State.DELIVERED)])
     assert closing.close_finished_campaigns() == []
-    queue.release(claim.chunk_id, claim.fence, now_ms())
+    queue.release(claim.chunk_id, claim.fence)
     assert Chunk.objects.get().due_ms is None
     assert closing.close_finished_campaigns() == [campaign.pk]
     assert Campaign.objects.get().status == "completed"
@@ -205,7 +205,7 @@ def test_a_chunk_released_with_a_row_still_marked_is_left_to_recovery():
     expanded_campaign(1)
     claim = claimed()
     mark(claim, claim.rows)
-    queue.release(claim.chunk_id, claim.fence, now_ms())
+    queue.release(claim.chunk_id, claim.fence)
     chunk = Chunk.objects.get()
     assert (chunk.owner, chunk.lease_until_ms) == (OWNER, 0)
 
@@ -215,8 +215,26 @@ def test_renewing_tells_what_is_still_held():
     first, second = claimed(), claimed()
     Chunk.objects.filter(pk=second.chunk_id).update(owner=OTHER)
     now = now_ms()
-    assert queue.renew(OWNER, now, LEASE_MS) == {first.chunk_id: first.fence}
+    assert queue.renew(OWNER, [first.chunk_id, second.chunk_id], now, LEASE_MS) == {first.chunk_id: first.fence}
     assert Chunk.objects.get(pk=first.chunk_id).lease_until_ms == now + LEASE_MS
+
+
+def test_a_chunk_that_its_owner_does_not_know_of_is_not_renewed():
+    expanded_campaign(20, rows=10)
+    known, unconfirmed = claimed(), claimed()
+    before = Chunk.objects.get(pk=unconfirmed.chunk_id).lease_until_ms
+    assert queue.renew(OWNER, [known.chunk_id], now_ms() + 1_000, LEASE_MS) == {known.chunk_id: known.fence}
+    assert Chunk.objects.get(pk=unconfirmed.chunk_id).lease_until_ms == before
+    assert queue.renew(OWNER, [], now_ms(), LEASE_MS) == {}
+
+
+def test_a_clock_that_goes_back_does_not_hold_up_what_is_queued():
+    expanded_campaign(1)
+    claim = claimed(now=now_ms() - 3_600_000)
+    mark(claim, claim.rows)
+    queue.exchange({claim.chunk_id: claim}, [], [row.id for row in claim.rows], [], now_ms())
+    queue.release(claim.chunk_id, claim.fence)
+    assert claimed(now=now_ms() - 7_200_000).rows == claim.rows
 
 
 def test_a_recheck_finds_what_changed_since_rows_were_marked():
@@ -238,7 +256,7 @@ def test_only_the_owner_can_let_go_and_a_new_claim_takes_it_back():
     assert not Chunk.objects.get().is_let_go
     queue.acknowledge_stop(OWNER, [claim.chunk_id])
     assert Chunk.objects.get().is_let_go
-    queue.release(claim.chunk_id, claim.fence, now_ms())
+    queue.release(claim.chunk_id, claim.fence)
     claimed(OTHER)
     assert not Chunk.objects.get().is_let_go
 
@@ -250,13 +268,13 @@ def test_a_cancel_makes_what_is_open_final_and_leaves_what_a_worker_holds():
     mark(held, held.rows[:1])
     free = claimed(OTHER)
     record(free, [attempt(free.rows[0], State.UNCONFIRMED, now_ms() + 9_000, None)])
-    queue.release(free.chunk_id, free.fence, now_ms())
+    queue.release(free.chunk_id, free.fence)
     lifecycle.set_status(client, campaign.object_id, "cancelled")
     assert closing.close_chunks_of_cancelled(now_ms()) == 1
     assert states()[:10] == [State.SENDING] + [State.QUEUED] * 9
     assert states()[10:] == [State.UNCONFIRMED_HELD] + [State.CANCELLED] * 9
     record(held, [attempt(held.rows[0], State.DELIVERED)])
-    queue.release(held.chunk_id, held.fence, now_ms())
+    queue.release(held.chunk_id, held.fence)
     assert closing.close_chunks_of_cancelled(now_ms()) == 1
     assert closing.close_finished_campaigns() == [campaign.pk]
     assert states()[:10] == [State.DELIVERED] + [State.CANCELLED] * 9

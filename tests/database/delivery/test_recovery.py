@@ -10,10 +10,11 @@ import pytest
 from sendmill.delivery import queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.journal import Journal
+from sendmill.delivery.leases import Lease, LeaseWatch
 from sendmill.delivery.models import Chunk, Delivery
 from sendmill.delivery.owner import Owner, this_process
 from sendmill.delivery.queue import Claim
-from sendmill.delivery.recovery import Recoverer
+from sendmill.delivery.recovery import Recovered, Recoverer
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from tests.database.delivery.making import LEASE_MS, expanded_campaign
@@ -30,8 +31,31 @@ def dead_owner(tmp_path: Path) -> Owner:
     return Owner(node, process.pid, 1)
 
 
-def recoverer(folder: Path, node: str, in_doubt: Literal["resend", "hold"] = "resend") -> Recoverer:
-    return Recoverer(node=node, journals=folder / "journals", retry_seconds=(60.0,), in_doubt=in_doubt)
+class SteadyClock:
+    """A steady clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def recoverer(
+    folder: Path, node: str, in_doubt: Literal["resend", "hold"] = "resend", clock: SteadyClock | None = None
+) -> Recoverer:
+    watch = LeaseWatch(LEASE_MS / 1000, clock or SteadyClock())
+    return Recoverer(
+        node=node, journals=folder / "journals", retry_seconds=(60.0,), in_doubt=in_doubt, watch=watch
+    )  # fmt: skip
+
+
+def recover_until_the_lease_ends(recoverer: Recoverer, clock: SteadyClock) -> list[Recovered]:
+    """Looks four times in the lease's length and once after its end; what the last look recovered."""
+    for _ in range(5):
+        assert recoverer.recover(now_ms()) == []
+        clock.seconds += LEASE_MS / 4000
+    return recoverer.recover(now_ms())
 
 
 def claim_and_mark(owner: Owner, count: int) -> Claim:
@@ -94,9 +118,9 @@ def test_a_torn_line_is_no_intent(tmp_path: Path, dead_owner: Owner):
 def test_without_the_journal_of_another_machine_every_marked_row_is_in_doubt(tmp_path: Path):
     stranger = Owner("cccccccccccc", 1, 1)
     claim_and_mark(stranger, 2)
-    mine = recoverer(tmp_path, "dddddddddddd")
-    assert mine.recover(now_ms()) == [], "its lease holds, and whether it lives can't be seen from here"
-    mine.recover(now_ms() + LEASE_MS + 1_000)
+    clock = SteadyClock()
+    # While its lease holds, whether it lives can't be seen from here.
+    recover_until_the_lease_ends(recoverer(tmp_path, "dddddddddddd", clock=clock), clock)
     assert states() == [State.UNCONFIRMED, State.UNCONFIRMED]
     assert Delivery.objects.filter(attempts=1).count() == 2
 
@@ -104,9 +128,35 @@ def test_without_the_journal_of_another_machine_every_marked_row_is_in_doubt(tmp
 def test_a_living_owner_is_left_alone_until_its_lease_ends(tmp_path: Path):
     me = this_process(tmp_path)
     claim = claim_and_mark(me, 1)
-    assert recoverer(tmp_path, me.node).recover(now_ms()) == []
-    [found] = recoverer(tmp_path, me.node).recover(now_ms() + LEASE_MS + 1_000)
+    clock = SteadyClock()
+    [found] = recover_until_the_lease_ends(recoverer(tmp_path, me.node, clock=clock), clock)
     assert (found.chunk_id, found.returned) == (claim.chunk_id, 1)
+
+
+def test_a_clock_that_jumps_takes_no_chunk_from_the_living(tmp_path: Path):
+    me = this_process(tmp_path)
+    claim_and_mark(me, 1)
+    mine = recoverer(tmp_path, me.node)
+    assert mine.recover(now_ms() + 3_600_000) == []
+    assert mine.recover(now_ms() - 3_600_000) == []
+
+
+def test_a_lease_that_was_renewed_before_it_could_be_recovered_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    me = this_process(tmp_path)
+    claim = claim_and_mark(me, 1)
+    clock = SteadyClock()
+    mine = recoverer(tmp_path, me.node, clock=clock)
+    look = LeaseWatch.ended
+
+    def renewed_just_after(watch: LeaseWatch, leases: list[Lease]) -> set[Lease]:
+        ended = look(watch, leases)
+        if ended:
+            queue.renew(str(me), [claim.chunk_id], now_ms() + 1, LEASE_MS)
+        return ended
+
+    monkeypatch.setattr(LeaseWatch, "ended", renewed_just_after)
+    assert recover_until_the_lease_ends(mine, clock) == []
+    assert states() == [State.SENDING]
 
 
 def test_settled_journals_of_the_dead_are_deleted_and_others_kept(tmp_path: Path, dead_owner: Owner):
