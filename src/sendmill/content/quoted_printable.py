@@ -7,8 +7,8 @@ rewrite (RFC 2049 3).
 A piece is written as if it started a line, and ends in a line break or in a soft break (`=\r\n`). Pieces can
 therefore be encoded one by one, long before it is known what stands beside them, and joined.
 
-The standard library's `binascii.b2a_qp` is used for short pieces alone: it leaves leading dots alone, and a line that ends in white
-space comes out at up to 78 octets.
+The standard library's `binascii.b2a_qp` is used for short pieces alone: it leaves leading dots alone, and a line that
+ends in white space comes out at up to 78 octets.
 """
 
 import re

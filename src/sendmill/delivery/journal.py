@@ -2,17 +2,17 @@
 
 The database learns outcomes in batches. After `kill -9` the journal says which of the rows that the database calls
 `sending` were answered (and how), which were being handed over and are in doubt, and which never left. It is read by
-the machine that wrote it: it lies in a memory mapping of a file, so what is written is in the page cache at once, without
-a system call (0.2 µs, where each `write` took 2.5), and outlives the process. It doesn't outlive the machine's power,
-after which the database's `sending` speaks alone.
+the machine that wrote it: it lies in a memory mapping of a file, so what is written is in the page cache at once,
+without a system call (0.2 µs, where each `write` took 2.5), and outlives the process. It doesn't outlive the machine's
+power, after which the database's `sending` speaks alone.
 
 A line is an intent, `> DELIVERY FENCE`, written before the write to the network that holds the message's last byte, or
 an answer, `< {json}`. A torn last line is ignored: an intent that is not whole was never followed by its message's last
 byte. What isn't written yet is NUL.
 
-The journal is a series of segments. Each has all its room from the start: a full disk refuses the segment, and not a line
-in the middle of it (for a mapping that would be SIGBUS). An old segment is deleted once everything it names has been
-recorded.
+The journal is a series of segments. Each has all its room from the start: a full disk refuses the segment, and not a
+line in the middle of it (for a mapping that would be SIGBUS). An old segment is deleted once everything it names has
+been recorded.
 """
 
 import mmap
@@ -155,9 +155,9 @@ def _read_line(line: bytes, found: dict[tuple[int, int], Outcome | None]) -> Non
         elif line.startswith(b"< "):
             number, fenced, kind, code, reply, relay = orjson.loads(line[2:])
             found[number, fenced] = Outcome(
-                delivery_id=number, kind=OutcomeKind[kind], code=code, enhanced=None, reply=reply, relay=relay
+                delivery_id=number, kind=OutcomeKind[kind], code=code, reply=reply, relay=relay
             )
     except (ValueError, KeyError):
-        # A line that a crash of the machine spoiled. An answer that is lost leaves its intent standing, and the delivery
-        # in doubt, which is what it is.
+        # A line that a crash of the machine spoiled. An answer that is lost leaves its intent standing, and the
+        # delivery in doubt, which is what it is.
         return

@@ -139,7 +139,7 @@ class OutboxChannel:
                 self._pausing.reset()
                 self._pool.conclude(
                     Outcome(
-                        transmission.delivery_id, OutcomeKind.ACCEPTED, 250, "2.0.0", "2.0.0 in the outbox", self.name
+                        transmission.delivery_id, OutcomeKind.ACCEPTED, 250, "2.0.0 in the outbox", self.name
                     )
                 )
             else:
@@ -188,4 +188,4 @@ class OutboxChannel:
             self._not_sent(transmission, reason)
 
     def _not_sent(self, transmission: Transmission, reason: str) -> None:
-        self._pool.conclude(Outcome(transmission.delivery_id, OutcomeKind.NOT_SENT, None, None, reason, self.name))
+        self._pool.conclude(Outcome(transmission.delivery_id, OutcomeKind.NOT_SENT, None, reason, self.name))

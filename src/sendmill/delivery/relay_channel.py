@@ -42,6 +42,7 @@ class RelayChannel:
 
     def __init__(self, relay: Relay, pool: "RelayPool", ready: int, tls_context: ssl.SSLContext | None) -> None:
         self.name = relay.name
+        self.may_send = pool.may_send
         self.permits: int | None = None if relay.rate is None else 0
         self.lacks_smtputf8 = False
         self._relay = relay
@@ -171,10 +172,6 @@ class RelayChannel:
             self._in_hand -= 1
             self._pool.refuse(transmission, refusal, self.name)
         return None
-
-    def may_send(self, delivery_id: int) -> bool:
-        """Called immediately before the write that holds the content's last byte."""
-        return self._pool.may_send(delivery_id)
 
     def conclude(self, outcome: Outcome) -> None:
         """A transmission has its outcome."""
@@ -352,7 +349,7 @@ class RelayChannel:
 
     def _give_back(self, transmissions: Iterable[Transmission], reason: str) -> None:
         for transmission in transmissions:
-            self.conclude(Outcome(transmission.delivery_id, OutcomeKind.NOT_SENT, None, None, reason, self.name))
+            self.conclude(Outcome(transmission.delivery_id, OutcomeKind.NOT_SENT, None, reason, self.name))
 
     def _return_permit(self) -> None:
         if self.permits is not None:

@@ -140,8 +140,7 @@ class RelayPool:
     def refuse(self, transmission: Transmission, refusal: tuple[int, str], relay_name: str) -> None:
         """REJECTED by ourselves: nothing of it was sent. `refusal` is a code and a text with its enhanced code."""
         code, text = refusal
-        enhanced = text.partition(" ")[0]
-        self.conclude(Outcome(transmission.delivery_id, OutcomeKind.REJECTED, code, enhanced, text, relay_name))
+        self.conclude(Outcome(transmission.delivery_id, OutcomeKind.REJECTED, code, text, relay_name))
 
     def slots_changed(self) -> None:
         """There may be more free slots than before."""

@@ -53,6 +53,7 @@ class CampaignMessage:
                 Recipient(row.name, row.email, orjson.loads(row.fields)),
                 message_id=f"{numbered(self.object_id, KIND_QUEUE, row.id)}@{self.message_id_domain}",
                 date=_date_header(int(time.time())),
+                address=recipient.octets,
             )
         except InvalidAddress as error:
             return Unsendable(row.id, State.INVALID, str(error))

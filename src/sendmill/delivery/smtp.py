@@ -12,6 +12,8 @@ END_OF_CONTENT = b".\r\n"
 # hold a space by RFC 5321, but no such address is worth what a command injection would cost.
 _FORBIDDEN_IN_PATH = re.compile(rb"[\x00-\x20<>\x7f]")
 
+_is_plain_path = re.compile(rb"[!-;=?-~]++").fullmatch
+
 # Two scans that find nothing in ordinary content: a CR without LF or a line that begins with a dot, and an LF without
 # CR. Written so that both begin with a literal, which lets `re` leap with memchr: 4.3 µs for 4 KB, where
 # `b"\r\n." in content` and three `count`s take 9.3 µs.
@@ -54,6 +56,8 @@ def parse_capabilities(ehlo_text: bytes) -> Capabilities:
 
 def refuse_addresses(transmission: Transmission) -> tuple[int, str] | None:
     """(code, text) if an envelope address can't stand in a command, else None. Nothing else may write one."""
+    if _is_plain_path(transmission.recipient) and _is_plain_path(transmission.envelope_sender):
+        return None
     if not transmission.recipient:
         return 553, "5.1.3 the recipient's address is empty"
     for address, code, whose in (
@@ -92,6 +96,13 @@ def mail_command(transmission: Transmission, offered: Capabilities) -> bytes:
 def rcpt_command(transmission: Transmission) -> bytes:
     """The RCPT command."""
     return b"RCPT TO:<%b>\r\n" % transmission.recipient
+
+
+def envelope_commands(transmission: Transmission, offered: Capabilities) -> bytes:
+    """MAIL, RCPT and DATA in one, for a server with PIPELINING."""
+    if offered.size is None and not transmission.smtputf8:
+        return b"MAIL FROM:<%b>\r\nRCPT TO:<%b>\r\nDATA\r\n" % (transmission.envelope_sender, transmission.recipient)
+    return mail_command(transmission, offered) + rcpt_command(transmission) + b"DATA\r\n"
 
 
 def wire_content(content: bytes) -> bytes:

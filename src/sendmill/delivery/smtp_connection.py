@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sendmill.delivery.smtp import END_OF_CONTENT, mail_command, rcpt_command, wire_content
-from sendmill.delivery.smtp_reply import ReplyParser, enhanced_code, readable
+from sendmill.delivery.smtp import END_OF_CONTENT, envelope_commands, mail_command, rcpt_command, wire_content
+from sendmill.delivery.smtp_reply import ReplyParser, all_accepted, readable
 from sendmill.delivery.smtp_session import Session
 from sendmill.delivery.transmission import Outcome, OutcomeKind, TimeLimits, Transmission
 
@@ -116,6 +116,11 @@ class SmtpConnection(asyncio.Protocol):
     # What the event loop calls --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if len(self._awaited) == 4 and self._awaited[0] is _FINAL and self._parser.is_between_replies:
+            final_text = all_accepted(data)
+            if final_text is not None:
+                self._on_all_accepted(final_text)
+                return
         for code, text in self._parser.feed(data):
             if self.closed:
                 return
@@ -182,7 +187,7 @@ class SmtpConnection(asyncio.Protocol):
                 return b"RSET\r\n"
             self._awaited.append(_MAIL)
             return mail_command(transmission, self.capabilities)
-        commands = mail_command(transmission, self.capabilities) + rcpt_command(transmission) + b"DATA\r\n"
+        commands = envelope_commands(transmission, self.capabilities)
         if self._needs_reset:
             self._needs_reset = False
             self._awaited.append(_RESET)
@@ -238,6 +243,17 @@ class SmtpConnection(asyncio.Protocol):
         self._write(b"QUIT\r\n")
 
     # Replies --------------------------------------------------------------------------------------------------------
+
+    def _on_all_accepted(self, final_text: bytes) -> None:
+        """What nearly always comes: 250 to the message before, 250 to MAIL and RCPT, 354 to DATA."""
+        self._awaited.clear()
+        sent, envelope = self._sent, self._envelope
+        assert sent is not None
+        assert envelope is not None
+        self._sent = None
+        self._conclude(sent, 250, final_text)
+        if not self.closed:
+            self._send_content(envelope)
 
     def _on_reset(self, code: int, text: bytes) -> None:
         self._needs_reset = False
@@ -323,11 +339,8 @@ class SmtpConnection(asyncio.Protocol):
 
     def _conclude(self, transmission: Transmission, code: int, text: bytes) -> None:
         self.completed += 1
-        kind = _KINDS[code // 100]
-        reply = readable(text)
-        self._channel.conclude(
-            Outcome(transmission.delivery_id, kind, code, enhanced_code(code, text), reply, self._channel.name)
-        )
+        channel = self._channel
+        channel.conclude(Outcome(transmission.delivery_id, _KINDS[code // 100], code, readable(text), channel.name))
 
     def _on_quit(self, _code: int, _text: bytes) -> None:
         self._break(None)
@@ -374,7 +387,7 @@ class SmtpConnection(asyncio.Protocol):
         channel, text = self._channel, reason or "connection closed"
         channel.has_ended(self, None if is_our_doing else reason)
         if sent is not None:
-            channel.conclude(Outcome(sent.delivery_id, OutcomeKind.IN_DOUBT, None, None, text, channel.name))
+            channel.conclude(Outcome(sent.delivery_id, OutcomeKind.IN_DOUBT, None, text, channel.name))
         if envelope is None:
             return
         kind = OutcomeKind.NOT_SENT
@@ -384,7 +397,7 @@ class SmtpConnection(asyncio.Protocol):
             # Behind another message's content, this envelope was not what the server was at.
             elif sent is None and channel.lost_at_envelope(envelope.delivery_id):
                 kind, text = OutcomeKind.DEFERRED, f"connection lost again and again at this message ({text})"
-        channel.conclude(Outcome(envelope.delivery_id, kind, None, None, text, channel.name))
+        channel.conclude(Outcome(envelope.delivery_id, kind, None, text, channel.name))
 
 
 _KINDS = {2: OutcomeKind.ACCEPTED, 4: OutcomeKind.DEFERRED, 5: OutcomeKind.REJECTED}

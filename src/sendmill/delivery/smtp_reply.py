@@ -11,6 +11,8 @@ MAX_TEXT_CHARACTERS = 500
 
 _CODES = {b"%d" % code: code for code in range(200, 600)}
 _ONE_LINE = {b"%d " % code: code for code in range(200, 600)}
+_all_accepted = re.compile(rb"250 ([^\r\n]*+)\r\n250 [^\r\n]*+\r\n250 [^\r\n]*+\r\n354 [^\r\n]*+\r\n").fullmatch
+_MOST_IN_ONE_LOOK = 2_048
 _TOO_LONG = f"the reply is longer than {MAX_REPLY_BYTES} bytes"
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)")
 
@@ -73,15 +75,10 @@ class ReplyParser:
         return self.broken is None
 
 
-def enhanced_code(code: int, text: bytes) -> str | None:
-    """The enhanced status code that a reply's text begins with, as in "5.1.1"; None without one.
-
-    One whose class differs from the reply's is left out (RFC 2034 4: they must agree).
-    """
-    match = _ENHANCED.match(text)
-    if match is None or code // 100 != int(match[1]):
-        return None
-    return match[0].decode("ascii")
+def all_accepted(data: bytes) -> bytes | None:
+    """The text of the first reply if `data` is exactly 250, 250, 250, 354, a line each; else None."""
+    match = _all_accepted(data) if len(data) <= _MOST_IN_ONE_LOOK else None
+    return None if match is None else match[1].rstrip()
 
 
 def readable(text: bytes) -> str:

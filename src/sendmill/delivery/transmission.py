@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 @dataclass(slots=True)
@@ -40,13 +41,11 @@ class OutcomeKind(Enum):
     NOT_SENT = "not sent"
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The one answer to each transmission.
 
-    `code` and `enhanced` are None where no reply decided it. `reply` is the reply's text (with its enhanced code), or
-    what happened instead; printable, one line, at most 500 characters. `relay` is the relay's name, without
-    credentials.
+    `code` is None where no reply decided it. `reply` is the reply's text (with its enhanced code), or what happened
+    instead; printable, one line, at most 500 characters. `relay` is the relay's name, without credentials.
 
     DEFERRED without a code: the connection was lost while the content was on its way and its last byte surely had not
     left, or it was lost (or closed with 421) three times at this message's envelope. Both may be the message's fault,
@@ -56,7 +55,6 @@ class Outcome:
     delivery_id: int
     kind: OutcomeKind
     code: int | None
-    enhanced: str | None
     reply: str
     relay: str
 

@@ -71,7 +71,7 @@ def states() -> list[State]:
 
 
 def outcome(delivery_id: int, kind: OutcomeKind, code: int | None = None) -> Outcome:
-    return Outcome(delivery_id, kind, code, None, "the reply", "relay:25")
+    return Outcome(delivery_id, kind, code, "the reply", "relay:25")
 
 
 @pytest.mark.parametrize(("policy", "doubtful"), [("resend", State.UNCONFIRMED), ("hold", State.UNCONFIRMED_HELD)])

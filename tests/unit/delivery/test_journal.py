@@ -17,7 +17,7 @@ FENCE = 7
 
 
 def answer(delivery_id: int, reply: str = "2.0.0 Ok") -> Outcome:
-    return Outcome(delivery_id, OutcomeKind.ACCEPTED, 250, "2.0.0", reply, "relay:25")
+    return Outcome(delivery_id, OutcomeKind.ACCEPTED, 250, reply, "relay:25")
 
 
 def test_what_was_written_is_read_back(tmp_path: Path):
@@ -42,7 +42,7 @@ def test_an_answer_without_an_intent_needs_no_line(tmp_path: Path):
 def test_a_second_attempt_under_the_same_fence_is_in_doubt_again(tmp_path: Path):
     journal = Journal(tmp_path, OWNER)
     journal.intend(1, FENCE)
-    journal.answer(Outcome(1, OutcomeKind.NOT_SENT, None, None, "lost", "relay:25"), FENCE)
+    journal.answer(Outcome(1, OutcomeKind.NOT_SENT, None, "lost", "relay:25"), FENCE)
     journal.intend(1, FENCE)
     assert read_journal(tmp_path, OWNER) == {(1, FENCE): None}
 

@@ -220,8 +220,8 @@ async def test_addresses_that_would_inject_are_refused_without_a_connection() ->
             message(4, recipient=b""),
         )
         assert {(outcome.kind.name, outcome.code) for outcome in sending.outcomes} == {("REJECTED", 553)}
-        assert sending.of(1).enhanced == "5.1.3"
-        assert sending.of(2).enhanced == "5.1.7"
+        assert sending.of(1).reply.startswith("5.1.3 ")
+        assert sending.of(2).reply.startswith("5.1.7 ")
         assert server.connections == 0
 
 
@@ -236,9 +236,8 @@ async def test_smtputf8_and_size_are_refused_here_when_the_relay_cannot() -> Non
             message(2, content=b"x" * 99 + b"\r\n"),
             message(3),
         )
-        assert (sending.of(1).kind, sending.of(1).code, sending.of(1).enhanced) == (
-            OutcomeKind.REJECTED, 550, "5.6.7",
-        )  # fmt: skip
+        assert (sending.of(1).kind, sending.of(1).code) == (OutcomeKind.REJECTED, 550)
+        assert sending.of(1).reply.startswith("5.6.7 ")
         assert "SMTPUTF8" in sending.of(1).reply
         assert (sending.of(2).kind, sending.of(2).code) == (OutcomeKind.REJECTED, 552)
         assert sending.of(3).kind is OutcomeKind.ACCEPTED

@@ -8,7 +8,7 @@ from sendmill.delivery.smtp_reply import (
     MAX_REPLY_BYTES,
     MAX_TEXT_CHARACTERS,
     ReplyParser,
-    enhanced_code,
+    all_accepted,
     readable,
 )
 
@@ -94,22 +94,26 @@ def test_any_splits_give_the_same(data: bytes, draw: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "enhanced"),
+    ("data", "text"),
     [
-        (550, b"5.1.1 No such user", "5.1.1"),
-        (250, b"2.0.0", "2.0.0"),
-        (450, b"4.7.100 a\n4.7.100 b", "4.7.100"),
-        (550, b"4.1.1 classes differ", None),
-        (550, b"5.1 No", None),
-        (550, b"5.1.1111 No", None),
-        (550, b"15.1.1 No", None),
-        (550, b"5.1.1x", None),
-        (550, b"", None),
-        (354, b"3.0.0 x", None),
+        (b"250 2.0.0 Ok: queued as 1\r\n250 2.1.0 Ok\r\n250 Ok\r\n354 Go\r\n", b"2.0.0 Ok: queued as 1"),
+        (b"250 \r\n250 \r\n250 \r\n354 \r\n", b""),
+        (b"250 Ok \r\n250 Ok\r\n250 Ok\r\n354 Go\r\n", b"Ok"),
+        (b"250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go\r", None),
+        (b"250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go\r\n250 Ok\r\n", None),
+        (b"250-Ok\r\n250 Ok\r\n250 Ok\r\n250 Ok\r\n354 Go\r\n", None),
+        (b"451 No\r\n250 Ok\r\n250 Ok\r\n354 Go\r\n", None),
+        (b"250 Ok\r\n250 Ok\r\n550 No\r\n354 Go\r\n", None),
+        (b"250 Ok\n250 Ok\n250 Ok\n354 Go\n", None),
+        (b"250 " + b"x" * 3_000 + b"\r\n250 Ok\r\n250 Ok\r\n354 Go\r\n", None),
     ],
 )
-def test_enhanced_code(code: int, text: bytes, enhanced: str | None) -> None:
-    assert enhanced_code(code, text) == enhanced
+def test_all_accepted_in_one_look(data: bytes, text: bytes | None) -> None:
+    assert all_accepted(data) == text
+    if text is not None:
+        replies, is_broken = parse(data)
+        assert [code for code, _ in replies] == [250, 250, 250, 354]
+        assert (replies[0][1], is_broken) == (text, False)
 
 
 @pytest.mark.parametrize(
