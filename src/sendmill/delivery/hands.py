@@ -14,13 +14,14 @@ from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
 class Hand:
     """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the monotonic clock.
 
-    `outstanding` counts its rows that are on their way.
+    `outstanding` counts its rows that are on their way. `is_let_go`: its campaign was stopped, nothing more of it begins.
     """
 
     claim: Claim
     deadline: float
     rows: deque[ClaimedRow]
     outstanding: int = 0
+    is_let_go: bool = False
 
 
 @dataclass(slots=True)
@@ -127,6 +128,7 @@ class Hands:
             hand = self._by_chunk.get(chunk_id)
             if hand is not None:
                 hand.rows.clear()
+                hand.is_let_go = True
 
     def late(self, before_ms: int) -> list[ClaimedRow]:
         """The rows that were handed over before that moment and whose last byte has not been allowed to leave."""

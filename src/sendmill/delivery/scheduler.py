@@ -31,6 +31,9 @@ HOUSEKEEPING_SECONDS = 10.0
 START_BATCH = 50
 # A turn at expanding ends after this many chunks, so that other campaigns start and recovery isn't kept waiting.
 CHUNKS_A_TURN = 20
+# Between two chunks workers get at SQLite's write lock, for which they ask every few ms. Without a pause they got nothing
+# to send until the expansion was over; with it a chunk of 1,000 takes 10 ms instead of 5.
+EXPANSION_PAUSE_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Scheduler:
         expanding = expand.expanding_campaign_ids()
         for _ in range(CHUNKS_A_TURN):
             expanding = [number for number in expanding if expand.expand_step(number, now_ms()) > 0]
-            if not expanding or self._stop.is_set():
+            if not expanding or self._stop.wait(EXPANSION_PAUSE_SECONDS):
                 return False
         return True
 

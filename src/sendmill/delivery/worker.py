@@ -23,7 +23,7 @@ from sendmill.campaigns.models import Campaign
 from sendmill.delivery import budget, policy, queue
 from sendmill.delivery.clock import now_ms, steady_seconds
 from sendmill.delivery.database_thread import DatabaseThread
-from sendmill.delivery.hands import Hands
+from sendmill.delivery.hands import Hands, Outstanding
 from sendmill.delivery.journal import Journal
 from sendmill.delivery.owner import this_process
 from sendmill.delivery.queue import Attempt, ClaimedRow, chunk_of
@@ -54,6 +54,9 @@ READY = 400
 # An exchange waits for so many outcomes, or so long: it takes 360 µs of CPU and 4 µs a row, and a commit to disk.
 BATCH = READY // 2
 GATHER_SECONDS = 0.02
+# Rendering many in a row is quicker for each (10 µs, and 24 when each was rendered as a connection took it: the code
+# stays in the processor's cache), but the connections wait meanwhile.
+RENDERED_AT_ONCE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Worker:
         await self._ask_for_permits()
         wanted = self._take()
         marked = await self._exchange(wanted)
-        self._send(marked)
+        await self._send(marked)
         released = await self._release_finished()
         return claimed or released
 
@@ -246,18 +249,27 @@ class Worker:
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
-    def _send(self, marked: list[ClaimedRow]) -> None:
-        """Render the marked rows and hand them to the connections."""
+    async def _send(self, marked: list[ClaimedRow]) -> None:
+        """Render the marked rows and hand them to the connections, which get their turn after every few."""
         now = now_ms()
-        for row in marked:
-            held = self._hands.hand_over(row, now)
-            if held is None:
-                continue  # the chunk was lost while the rows were being marked
-            rendered = self._message_of(held.hand.claim.campaign_id).transmission(row)
-            if isinstance(rendered, Unsendable):
-                self._unsendable.append(rendered)
-            else:
-                self._pool.submit(rendered)
+        handed_over = [held for row in marked if (held := self._hands.hand_over(row, now)) is not None]
+        for begin in range(0, len(handed_over), RENDERED_AT_ONCE):
+            for held in handed_over[begin : begin + RENDERED_AT_ONCE]:
+                self._render(held)
+            await asyncio.sleep(0)
+
+    def _render(self, held: Outstanding) -> None:
+        row = held.row
+        if self._hands.outstanding(row.id) is not held:
+            return  # the chunk was lost meanwhile
+        if held.is_revoked or held.hand.is_let_go:
+            self._on_outcome(Outcome(row.id, OutcomeKind.NOT_SENT, None, "withdrawn", ""))
+            return
+        rendered = self._message_of(held.hand.claim.campaign_id).transmission(row)
+        if isinstance(rendered, Unsendable):
+            self._unsendable.append(rendered)
+        else:
+            self._pool.submit(rendered)
 
     def _on_last_bytes(self, delivery_id: int) -> bool:
         """Called just before a message's last byte is written: whether it may be."""
