@@ -19,11 +19,29 @@ from pathlib import Path
 from bench.running import RunningServer, free_port, smtp_sink
 
 SUBJECT = "Grüße aus der Mühle, {{ name }}"
-PARAGRAPH = (
-    "<p>Unser Angebot für {{ city }}: frisches Mehl — täglich gemahlen, kräftig im Geschmack und für Sie, {{ name }}, "
-    "in dieser Woche um {{ discount }} günstiger. Wir freuen uns auf Ihren Besuch in der Mühle am Wehr.</p>\n"
-)
-BODY = "<html><body><h1>Hallo {{ name }}</h1>\n" + PARAGRAPH * 6 + "<p>Ihre Mühle</p></body></html>"
+# 4 KB in two parts, as smtp-source sends 4,000 octets.
+BODY = """<html><body>
+<h1>Grüße aus der Mühle</h1>
+<p>Guten Tag {{ name }},</p>
+<p>die Ernte ist eingebracht, und in {{ city }} gibt es wieder frisches Mehl: täglich gemahlen, kräftig im Geschmack und
+ohne jeden Zusatz. Für Sie haben wir eine Überraschung: <b>{{ discount }} Nachlass</b> auf alles, was Sie bis Sonntag
+bei uns bestellen. Wer mag, schaut dem Müller dabei über die Schulter.</p>
+<h2>Neu im Laden</h2>
+<ul>
+<li>Dinkelmehl Type 630, fein gesiebt, für Kuchen und Gebäck: 2,40 €</li>
+<li>Roggenschrot, grob, für kräftiges Brot mit langer Führung: 2,10 €</li>
+<li>Buchweizen aus der Börde, ungeröstet, für Pfannkuchen: 3,80 €</li>
+</ul>
+<p>Führungen durch die Mühle sind jeden Samstag um zehn Uhr; eine Anmeldung ist nicht nötig. Kinder zahlen nichts, und
+danach gibt es Kaffee und Waffeln im Hof. Bei Regen öffnen wir die alte Scheune.</p>
+<p>Die Körnerkiste, in der wir Ihnen jeden Monat vier Sorten nach Hause schicken, gibt es jetzt auch in klein. Sie lässt
+sich jederzeit anhalten, ändern und kündigen, ohne Frist und ohne Grund.</p>
+<p>Der Mühlbach führt nach dem Regen wieder genug Wasser: An zwei Tagen der Woche mahlen wir mit dem großen Rad, und
+jeder Sack, der an diesen Tagen gefüllt wird, trägt einen grünen Punkt.</p>
+<p>Auf bald in {{ city }}, {{ name }}!<br>Ihre Mühle am Wehr</p>
+<p><a href="https://muehle.example/angebot">Zum Angebot</a> · <a href="https://muehle.example/anfahrt">Anfahrt</a></p>
+</body></html>
+"""
 
 
 def main() -> None:
