@@ -39,6 +39,27 @@ def smtp_sink(*options: str) -> Iterator[int]:
         process.wait()
 
 
+@contextmanager
+def asyncio_sink(*options: str) -> Iterator[int]:
+    """`bench.asyncio_sink` with these options on a free port, until the end of the block."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "bench.asyncio_sink", str(port), *options])
+    try:
+        wait_for_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key, made by openssl."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
+
+
 def wait_for_port(port: int, seconds: float = 30) -> None:
     """Return once something listens on the port. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
@@ -78,19 +99,15 @@ class RunningServer:
 
     def client(self) -> "Api":
         """The API with the token of a new client."""
-        command = [
-            sys.executable,
-            "-m",
-            "sendmill.cli",
-            "client",
-            "add",
-            "Bench",
-            "--email",
-            "b@bench.example",
-            "--json",
-        ]
-        printed = subprocess.run(command, env=self._environment, check=True, capture_output=True)
-        return Api(self._port, json.loads(printed.stdout)["token"])
+        return Api(
+            self._port,
+            json.loads(self.command("client", "add", "Bench", "--email", "b@bench.example", "--json"))["token"],
+        )
+
+    def command(self, *arguments: str) -> bytes:
+        """What `sendmill ARGUMENTS` prints."""
+        command = [sys.executable, "-m", "sendmill.cli", *arguments]
+        return subprocess.run(command, env=self._environment, check=True, capture_output=True).stdout
 
     def process_ids(self) -> list[int]:
         """`sendmill run` and everything below it."""

@@ -1,22 +1,30 @@
 """How fast a campaign is sent, beside Postfix's own load generator, into the same smtp-sink in the same run.
 
-    .venv/bin/python bench/send.py [--recipients 50000] [--rounds 3]
+    .venv/bin/python -m bench.send [--case CASE] [--recipients 100000] [--rounds 5]
 
 Each round sends the same number of messages twice: with `smtp-source -d -s 20 -l 4000`, and with Sendmill, as a
 personalised multipart HTML campaign of about 4 KB, from the campaign's start to every result recorded. Sendmill runs
 as users run it: `sendmill run`, SQLite, default settings, a campaign over HTTP. Printed: the ratio of the two rates
 (the median of the rounds is the figure to quote), CPU a message of Sendmill's processes, and their peak memory.
+
+Cases:
+
+- plain: placeholders alone.
+- logic: loops and conditions in the body, which is then rendered by the template engine.
+- rsa, ed25519: plain, signed with DKIM; beside the signatures that `openssl speed` makes on as many cores.
+- starttls: plain, over STARTTLS into bench.asyncio_sink, whose own CPU is on the same cores.
 """
 
 import argparse
 import io
+import os
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from bench.running import RunningServer, free_port, smtp_sink
+from bench.running import RunningServer, asyncio_sink, free_port, make_certificate, smtp_sink
 
 SUBJECT = "Grüße aus der Mühle, {{ name }}"
 # 4 KB in two parts, as smtp-source sends 4,000 octets.
@@ -44,25 +52,60 @@ jeder Sack, der an diesen Tagen gefüllt wird, trägt einen grünen Punkt.</p>
 """
 
 
+LOGIC = """{% if discount %}<p>Nur diese Woche: {{ discount }}!</p>{% else %}<p>Schauen Sie herein!</p>{% endif %}
+<ul>{% for day in range(1, 4) %}<li>{{ day }}. Dezember{% if day == 2 and city == "Lyon" %}, in {{ city }}{% endif %}</li>
+{% endfor %}</ul>
+</body></html>
+"""
+CASES = ("plain", "logic", "rsa", "ed25519", "starttls")
+
+
 def main() -> None:
     """Run the rounds and print what they gave."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipients", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--case", choices=CASES, default="plain")
+    parser.add_argument("--recipients", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    ratios = []
+    ratios, signature_ratios = [], []
     for number in range(1, options.rounds + 1):
         with smtp_sink() as port:
             yardstick = options.recipients / run_smtp_source(port, options.recipients)
-        with smtp_sink() as port:
-            rate, cpu, peak = run_sendmill(port, options.recipients)
+        rate, cpu, peak = run_case(options.case, options.recipients)
         ratios.append(rate / yardstick)
-        print(
+        line = (
             f"round {number}: ratio {rate / yardstick:.2f}   Sendmill {rate:,.0f}/s, smtp-source {yardstick:,.0f}/s   "
-            f"CPU a message {cpu_text(cpu, options.recipients)}   peak memory a process {peak / 1e6:.0f} MB",
-            flush=True,
+            f"CPU a message {cpu_text(cpu, options.recipients)}   peak memory a process {peak / 1e6:.0f} MB"
         )
-    print(f"median ratio to smtp-source: {statistics.median(ratios):.2f}")
+        if options.case in ("rsa", "ed25519"):
+            signatures = openssl_signatures({"rsa": "rsa2048", "ed25519": "ed25519"}[options.case])
+            signature_ratios.append(rate / signatures)
+            line += f"   of openssl's {signatures:,.0f} signatures/s {rate / signatures:.2f}"
+        print(line, flush=True)
+    print(f"{options.case}: median ratio to smtp-source {statistics.median(ratios):.2f}")
+    if signature_ratios:
+        print(f"{options.case}: median ratio to openssl's signatures {statistics.median(signature_ratios):.2f}")
+
+
+def run_case(case: str, recipients: int) -> tuple[float, dict[str, float], float]:
+    """`run_sendmill` for a case, into a sink of its own."""
+    if case == "starttls":
+        with tempfile.TemporaryDirectory(prefix="sendmill-bench-") as folder:
+            certificate, key = make_certificate(Path(folder))
+            with asyncio_sink("--certificate", str(certificate), "--key", str(key)) as port:
+                return run_sendmill(f"smtp://127.0.0.1:{port}?tls=starttls&verify=no", recipients, BODY, None)
+    body = BODY.replace("</body></html>\n", LOGIC) if case == "logic" else BODY
+    with smtp_sink() as port:
+        algorithm = case if case in ("rsa", "ed25519") else None
+        return run_sendmill(f"smtp://127.0.0.1:{port}?tls=none", recipients, body, algorithm)
+
+
+def openssl_signatures(algorithm: str) -> float:
+    """Signatures a second that `openssl speed` makes on all cores."""
+    command = ["openssl", "speed", "-seconds", "3", "-multi", str(os.cpu_count()), algorithm]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # "rsa 2048 bits 0.000289s 0.000008s 3458.4 129870.1": signatures a second is the column before the last.
+    return float(printed.splitlines()[-1].split()[-2])
 
 
 def run_smtp_source(port: int, messages: int) -> float:
@@ -74,15 +117,17 @@ def run_smtp_source(port: int, messages: int) -> float:
     return time.monotonic() - began
 
 
-def run_sendmill(sink_port: int, recipients: int) -> tuple[float, dict[str, float], float]:
+def run_sendmill(smtp_url: str, recipients: int, body: str, dkim: str | None) -> tuple[float, dict[str, float], float]:
     """Messages a second, CPU seconds by role, and the largest peak memory of one, in bytes."""
     with tempfile.TemporaryDirectory(prefix="sendmill-bench-") as folder:
-        server = RunningServer(Path(folder), free_port(), f"smtp://127.0.0.1:{sink_port}?tls=none")
+        server = RunningServer(Path(folder), free_port(), smtp_url)
         with server:
             api = server.client()
+            if dkim is not None:
+                server.command("dkim", "add", "bench.example", "--algorithm", dkim)
             sender = api.post_json("/email/senderid/", {"description": "Bench", "email": "from@bench.example"})
             attributes = {
-                "message": {"source": "new", "description": SUBJECT, "email_message": BODY},
+                "message": {"source": "new", "description": SUBJECT, "email_message": body},
                 "contact_group": {"type": "upload", "name_index": 1, "email_index": 0},
                 "schedule": {
                     "name": "Bench",
