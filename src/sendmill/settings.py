@@ -4,6 +4,7 @@ Everything that can be set is one row of `SETTINGS`; a test compares the table w
 can't be used raises `SettingError`, which the command line prints as one line.
 """
 
+import math
 import os
 import secrets
 import urllib.parse
@@ -206,7 +207,12 @@ def _database() -> dict[str, Any]:
     name = urllib.parse.unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgresql", "postgres") or not name:
         raise SettingError("SENDMILL_DATABASE_URL", "must be postgresql://user:password@host:port/name.")
-    options: dict[str, Any] = dict(urllib.parse.parse_qsl(parts.query))
+    options: dict[str, Any] = {
+        # Who hangs in a transaction, or whose machine is gone, holds its locks no longer than its lease: nobody could
+        # take its chunks over before TCP gives the connection up, hours later.
+        "options": f"-c idle_in_transaction_session_timeout={math.ceil(1000 * _values['SENDMILL_LEASE_SECONDS'])}",
+        **dict(urllib.parse.parse_qsl(parts.query)),
+    }
     host = urllib.parse.unquote(options.pop("host", "") or parts.hostname or "")
     return {
         "ENGINE": "django.db.backends.postgresql",

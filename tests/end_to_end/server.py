@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import signal
 import subprocess
@@ -31,10 +32,13 @@ class Server:
     """`sendmill run`, from `start()` to `stop()` or a kill, and again.
 
     `folder` keeps its data and log. Settings are those of a user, by environment: `SENDMILL_SMTP_URL` and what else a
-    test gives, over short retries and leases. SQLite, or a fresh database where SENDMILL_DATABASE_URL points.
+    test gives, over short retries and leases. SQLite, or a fresh database where SENDMILL_DATABASE_URL points; `beside`
+    is another node whose database it shares.
     """
 
-    def __init__(self, folder: Path, smtp_url: str = "outbox:", **settings: str) -> None:
+    def __init__(
+        self, folder: Path, smtp_url: str = "outbox:", *, beside: "Server | None" = None, **settings: str
+    ) -> None:
         self.data = folder / "data"
         self.log_path = folder / "server.log"
         self.port = free_port()
@@ -49,10 +53,13 @@ class Server:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._database = ""
-        if cluster := os.environ.get("SENDMILL_DATABASE_URL"):
+        self._cluster = settings.get("SENDMILL_DATABASE_URL") or os.environ.get("SENDMILL_DATABASE_URL", "")
+        if beside is not None:
+            self.environment["SENDMILL_DATABASE_URL"] = beside.environment["SENDMILL_DATABASE_URL"]
+        elif self._cluster:
             self._database = f"end_to_end_{secrets.token_hex(6)}"
-            _execute(cluster, f"CREATE DATABASE {self._database}")
-            self.environment["SENDMILL_DATABASE_URL"] = _with_database(cluster, self._database)
+            _execute(self._cluster, f"CREATE DATABASE {self._database}")
+            self.environment["SENDMILL_DATABASE_URL"] = _with_database(self._cluster, self._database)
 
     # Life ------------------------------------------------------------------------------------------------------------
 
@@ -93,11 +100,12 @@ class Server:
         self._process = None
 
     def kill_one_worker(self) -> int:
-        """SIGKILL to one delivery process; its pid."""
+        """SIGKILL to one delivery process, whichever; its pid."""
         workers = self.workers()
         assert workers, f"no worker among {self.processes()}"
-        os.kill(workers[0].pid, signal.SIGKILL)
-        return workers[0].pid
+        pid = random.choice(workers).pid
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     def restart(self) -> None:
         self.stop()
@@ -120,7 +128,7 @@ class Server:
         if self._process is not None:
             self.kill_everything()
         if self._database:
-            _execute(os.environ["SENDMILL_DATABASE_URL"], f"DROP DATABASE {self._database} WITH (FORCE)")
+            _execute(self._cluster, f"DROP DATABASE {self._database} WITH (FORCE)")
             self._database = ""
 
     # What a test asks ------------------------------------------------------------------------------------------------
@@ -148,8 +156,12 @@ class Server:
 
     def log(self) -> str:
         """The end of what it has printed since the test began."""
+        return self.whole_log()[-20_000:]
+
+    def whole_log(self) -> str:
+        """Everything it has printed since the test began."""
         try:
-            return self.log_path.read_text(errors="replace")[-20_000:]
+            return self.log_path.read_text(errors="replace")
         except FileNotFoundError:
             return ""
 

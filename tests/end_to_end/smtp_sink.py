@@ -1,6 +1,8 @@
 """A real SMTP server that keeps what it is given, answers as a test tells it, and can be stopped and started again."""
 
 import asyncio
+import random
+import ssl
 import threading
 import time
 from collections import defaultdict, deque
@@ -54,17 +56,43 @@ class Refusal:
     at: float
 
 
+@dataclass(frozen=True)
+class Interruption:
+    """A connection that ended in the middle of a transaction: the client can't know what became of its message."""
+
+    connection: int
+    at: float
+
+
+# A final reply so young, with nothing from the client since, may not have been read.
+_READ_WITHIN_SECONDS = 1.0
+
+
 class _Protocol(SMTP):
-    """aiosmtpd's protocol, which tells the sink of its connections."""
+    """aiosmtpd's protocol, which tells the sink of its connections and of transactions that were cut off."""
 
     def __init__(self, sink: "SmtpSink", **options: Any) -> None:
         super().__init__(sink, hostname="sink.test", **options)
         self._sink = sink
+        self._unread_reply_since = 0.0
         self.connection = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.connection = self._sink.connection_opened(self)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread_reply_since = 0.0
+        super().data_received(data)
+
+    def final_reply_is_written(self) -> None:
+        self._unread_reply_since = time.monotonic()
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """From MAIL until the final reply, which is the client's only once it has read it."""
+        is_open = self.envelope is not None and self.envelope.mail_from is not None
+        return is_open or time.monotonic() - self._unread_reply_since < _READ_WITHIN_SECONDS
 
     def connection_lost(self, error: Exception | None) -> None:
         self._sink.connection_closed(self)
@@ -79,18 +107,24 @@ class SmtpSink:
     """An SMTP server on a free port of 127.0.0.1, running in a thread from `start()` to `stop()`.
 
     Replies are scripted by stage: "MAIL", "RCPT" or "DATA" (after the final dot). What is not scripted is accepted.
-    `pipelining` and `smtputf8` say whether these extensions are offered.
+    `pipelining` and `smtputf8` say whether these extensions are offered, and STARTTLS is if there is a `tls_context`.
     """
 
-    def __init__(self, *, pipelining: bool = True, smtputf8: bool = True) -> None:
+    def __init__(
+        self, *, pipelining: bool = True, smtputf8: bool = True, tls_context: ssl.SSLContext | None = None
+    ) -> None:
         self.port = free_port()
+        self._tls_context = tls_context
         self._pipelining = pipelining
         self._smtputf8 = smtputf8
         #: Seconds between a message's final dot and the reply to it.
         self.delay_seconds = 0.0
+        #: And up to so many more, at random.
+        self.jitter_seconds = 0.0
         self._lock = threading.Lock()
         self._messages: list[ReceivedMessage] = []
         self._refusals: list[Refusal] = []
+        self._interruptions: list[Interruption] = []
         self._replies: dict[tuple[str, str], deque[str]] = defaultdict(deque)
         self._standing_replies: dict[tuple[str, str], str] = {}
         self._taken_before_hold: int | None = None
@@ -116,6 +150,12 @@ class SmtpSink:
         """Everything refused so far, in order."""
         with self._lock:
             return list(self._refusals)
+
+    @property
+    def interruptions(self) -> list[Interruption]:
+        """The connections that were lost in the middle of a transaction: with each, one message may be in doubt."""
+        with self._lock:
+            return list(self._interruptions)
 
     @property
     def recipients(self) -> list[str]:
@@ -207,7 +247,9 @@ class SmtpSink:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         server = await self._loop.create_server(
-            lambda: _Protocol(self, enable_SMTPUTF8=self._smtputf8, loop=self._loop), "127.0.0.1", self.port
+            lambda: _Protocol(self, enable_SMTPUTF8=self._smtputf8, loop=self._loop, tls_context=self._tls_context),
+            "127.0.0.1",
+            self.port,
         )
         started.set()
         await self._stopping.wait()
@@ -225,6 +267,8 @@ class SmtpSink:
 
     def connection_closed(self, protocol: _Protocol) -> None:
         with self._lock:
+            if protocol in self._open and protocol.is_in_transaction:
+                self._interruptions.append(Interruption(protocol.connection, time.monotonic()))
             self._open.discard(protocol)
 
     # aiosmtpd's hooks ------------------------------------------------------------------------------------------------
@@ -264,9 +308,12 @@ class SmtpSink:
         number = self._take(server, envelope)
         while self._is_held(number):
             await asyncio.sleep(0.01)
-        if self.delay_seconds:
-            await asyncio.sleep(self.delay_seconds)
-        return self._answer(server, CUT) if reply else f"250 2.0.0 OK: queued as {number}"
+        if self.delay_seconds or self.jitter_seconds:
+            await asyncio.sleep(self.delay_seconds + random.random() * self.jitter_seconds)
+        if reply:
+            return self._answer(server, CUT)
+        server.final_reply_is_written()
+        return f"250 2.0.0 OK: queued as {number}"
 
     def _take(self, server: _Protocol, envelope: Envelope) -> int:
         assert envelope.original_content is not None and envelope.mail_from is not None
@@ -297,6 +344,7 @@ class SmtpSink:
         return None
 
     def _answer(self, server: _Protocol, reply: str) -> str:
+        server.final_reply_is_written()
         if reply == CUT:
             server.cut()
         elif reply.startswith("421"):

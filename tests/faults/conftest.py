@@ -1,5 +1,24 @@
-"""Faults are tried on the same real server and mail server as the end-to-end tests."""
+"""Faults are tried on the same real server and mail server as the end-to-end tests.
+
+Each scenario is short in `make test`; `make faults` sets SENDMILL_FAULTS=long, which makes the same scenarios large,
+and prints what they came to (`table`).
+"""
+
+from collections.abc import Iterator
+
+import pytest
 
 from tests.end_to_end.conftest import new_server, pytest_runtest_makereport, server, sink
+from tests.faults.scenario import Report
+from tests.faults.table import add
 
 __all__ = ["new_server", "pytest_runtest_makereport", "server", "sink"]
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """The scenario's row; it is written with the verdict when the scenario has ended."""
+    made = Report(scenario=request.node.name.removeprefix("test_").replace("_", " "))
+    failed_before = request.session.testsfailed
+    yield made
+    add(made.row("passed" if request.session.testsfailed == failed_before else "FAILED"))

@@ -1,0 +1,67 @@
+"""A worker that is stopped beyond its lease and goes on later: what it holds is another's by then."""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from tests.end_to_end.campaigns import people, people_csv, start_campaign
+from tests.end_to_end.server import Server
+from tests.end_to_end.smtp_sink import SmtpSink
+from tests.end_to_end.waiting import wait_for
+from tests.faults.scenario import IS_POSTGRESQL, Report, sized
+
+CONNECTIONS = 5
+
+
+@pytest.mark.parametrize("in_doubt", ["resend", "hold"])
+def test_stopped_beyond_its_lease(
+    new_server: Callable[..., Server], sink: SmtpSink, report: Report, in_doubt: str
+) -> None:
+    count, stops = sized(2_200, 8_000), sized(1, 8)
+    sink.jitter_seconds = 0.02
+    server = new_server(
+        f"{sink.url}?connections={CONNECTIONS}", SENDMILL_LEASE_SECONDS="1.5", SENDMILL_IN_DOUBT=in_doubt
+    ).start()
+    client = server.create_client("acme")
+    campaign = start_campaign(client, people_csv(count))
+    for number in range(1, stops + 1):
+        wait_for(lambda number=number: len(sink.messages) > number * count / (stops + 1) / 2)
+        stopped = server.workers()[number % 2].pid
+        recovered = recovered_chunks(server, stopped)
+        stop(server, stopped)
+        wait_for(lambda: recovered_chunks(server, stopped) > recovered, what=server.log)  # noqa: B023 - called at once
+        taken = len(sink.messages)
+        wait_for(lambda: len(sink.messages) > taken + 20)  # noqa: B023 - the other goes on
+        os.kill(stopped, signal.SIGCONT)
+    report.faults = f"{stops} stops"
+    # It is alive, so its connections don't tell: at most one message on each was open.
+    most_repeats = stops * CONNECTIONS if in_doubt == "resend" else 0
+    found = report.settle(client, campaign, people(count), sink, most_repeats=most_repeats)
+    assert len(found.unconfirmed) <= (0 if in_doubt == "resend" else stops * CONNECTIONS)
+    assert "chunk.lost" in server.whole_log(), "the late one learned that its chunk is another's"
+
+
+def stop(server: Server, pid: int) -> None:
+    """SIGSTOP, but not while it writes to SQLite: who is stopped there holds the file's lock until it goes on."""
+    os.kill(pid, signal.SIGSTOP)
+    while not IS_POSTGRESQL and is_locked(server):
+        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGSTOP)
+
+
+def is_locked(server: Server) -> bool:
+    try:
+        with closing(sqlite3.connect(server.data / "sendmill.sqlite3", timeout=1)) as database:
+            database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    return False
+
+
+def recovered_chunks(server: Server, pid: int) -> int:
+    """How many chunks of this process the log says were recovered."""
+    return sum("chunk.recovered" in line and f":{pid}:" in line for line in server.whole_log().splitlines())
