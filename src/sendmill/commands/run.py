@@ -110,7 +110,11 @@ def run_delivery_process(parent: int) -> int:
 
 
 async def _deliver(worker_settings: WorkerSettings) -> None:
-    worker = Worker(worker_settings)
+    try:
+        worker = Worker(worker_settings)
+    except OSError as error:  # its parent tries again
+        reason = f"{worker_settings.data_folder} can't be written to: {error.strerror or error}."
+        raise SettingError("SENDMILL_DATA", reason) from None
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
     # Ctrl-C reaches the whole process group; the parent answers it with SIGTERM.
