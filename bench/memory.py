@@ -4,20 +4,24 @@
 
 For each size a server of its own is started, a CSV is imported over HTTP, the group is listed, a campaign is sent to it
 through smtp-sink, and its results are read. Memory is flat if the peaks don't grow with the size; the yardstick is the
-smallest size, and the growth beyond it is printed.
+smallest size, and the growth beyond it is printed. So is how long after its start a campaign's first outcome was
+recorded.
 """
 
 import argparse
 import http.client
 import json
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.running import Api, RunningServer, free_port, smtp_sink
 from bench.send import BODY, SUBJECT, contacts_csv
 
+EXPIRY = timedelta(hours=48)  # SENDMILL_EXPIRY_SECONDS: a campaign that starts stores when its retries end
 ROLES = ("web", "schedule", "deliver")
 
 
@@ -58,10 +62,20 @@ def measure(size: int) -> dict[str, int]:
             }
             campaign = api.post_multipart("/email/campaign/", {"attributes": json.dumps(attributes)}, None)
             timed(size, "expand and send", lambda: wait_until_completed(api, campaign["$_id"]["$oid"]))
+            print(f"{size:>9,}  first reply      {first_reply(Path(folder)):6.2f} s after the start", flush=True)
             results = "/email/result/filter/?start_date=2020-01-01&end_date=2100-01-01"
             timed(size, "results", lambda: read_all(api, results))
             found = server.peaks()
     return {role: max(peak for name, peak in found.items() if name.startswith(role)) for role in ROLES}
+
+
+def first_reply(folder: Path) -> float:
+    """Seconds from when the one campaign was found due to when the first recipient's outcome was recorded."""
+    with sqlite3.connect(f"file:{folder}/data/sendmill.sqlite3?mode=ro", uri=True) as database:
+        [expires] = database.execute("SELECT expires_at FROM campaigns_campaign").fetchone()
+        [recorded_ms] = database.execute("SELECT min(modified_ms) FROM delivery_delivery WHERE state = 10").fetchone()
+    started = datetime.fromisoformat(expires).replace(tzinfo=UTC) - EXPIRY
+    return float(recorded_ms) / 1000 - started.timestamp()
 
 
 def replace_path(identifier: str) -> str:
