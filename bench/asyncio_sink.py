@@ -31,7 +31,7 @@ class Sink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclass
         if not self._is_secured:
-            transport.write(b"220 sink.example ESMTP\r\n")
+            self._transport.write(b"220 sink.example ESMTP\r\n")
 
     def data_received(self, data: bytes) -> None:
         data = self._unread + data

@@ -53,7 +53,7 @@ jeder Sack, der an diesen Tagen gefüllt wird, trägt einen grünen Punkt.</p>
 
 
 LOGIC = """{% if discount %}<p>Nur diese Woche: {{ discount }}!</p>{% else %}<p>Schauen Sie herein!</p>{% endif %}
-<ul>{% for day in range(1, 4) %}<li>{{ day }}. Dezember{% if day == 2 and city == "Lyon" %}, in {{ city }}{% endif %}</li>
+<ul>{% for day in range(1, 4) %}<li>{{ day }}. Dezember{% if day == 2 and city == "Lyon" %}: {{ city }}{% endif %}</li>
 {% endfor %}</ul>
 </body></html>
 """
@@ -119,12 +119,14 @@ def run_smtp_source(port: int, messages: int) -> float:
 
 def run_sendmill(smtp_url: str, recipients: int, body: str, dkim: str | None) -> tuple[float, dict[str, float], float]:
     """Messages a second, CPU seconds by role, and the largest peak memory of one, in bytes."""
-    with tempfile.TemporaryDirectory(prefix="sendmill-bench-") as folder:
-        with RunningServer(Path(folder), free_port(), smtp_url) as server:
-            if dkim is not None:
-                server.command("dkim", "add", "bench.example", "--algorithm", dkim)
-            seconds, cpu = send_campaign(server, recipients, body)
-            return recipients / seconds, cpu, server.peak_memory()
+    with (
+        tempfile.TemporaryDirectory(prefix="sendmill-bench-") as folder,
+        RunningServer(Path(folder), free_port(), smtp_url) as server,
+    ):
+        if dkim is not None:
+            server.command("dkim", "add", "bench.example", "--algorithm", dkim)
+        seconds, cpu = send_campaign(server, recipients, body)
+        return recipients / seconds, cpu, server.peak_memory()
 
 
 def send_campaign(server: RunningServer, recipients: int, body: str) -> tuple[float, dict[str, float]]:
