@@ -115,11 +115,14 @@ class Hands:
         return self._outstanding.get(delivery_id)
 
     def settle(self, delivery_id: int, again: bool) -> None:
-        """A delivery's outcome is recorded. `again`: nothing left, so it is taken up again in its turn."""
+        """A delivery's outcome is recorded. `again`: nothing left, so it is taken up again in its turn.
+
+        Of a chunk that was let go it is not: whoever claims that next takes it up.
+        """
         held = self._outstanding.pop(delivery_id, None)
         if held is not None:
             held.hand.outstanding -= 1
-            if again:
+            if again and not held.hand.is_let_go:
                 held.hand.rows.append(held.row)
 
     def let_go(self, chunk_ids: Collection[int]) -> None:
