@@ -37,7 +37,6 @@ class Journal:
         self._owner = owner
         self._segments: list[_Segment] = []
         self._segment_of: dict[int, _Segment] = {}
-        self._begin_segment()
 
     def intend(self, delivery_id: int, fence: int) -> None:
         """Note that the last byte of this delivery's message is about to leave."""
@@ -68,7 +67,8 @@ class Journal:
                 segment.delete()
 
     def _note(self, line: bytes) -> "_Segment":
-        segment = self._segments[-1]
+        # None yet at the start: a worker that begins on a full disk waits for room like any other.
+        segment = self._segments[-1] if self._segments else self._begin_segment()
         if not segment.note(line):
             segment = self._begin_segment()
             segment.note(line)

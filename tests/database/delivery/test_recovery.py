@@ -162,7 +162,7 @@ def test_a_lease_that_was_renewed_before_it_could_be_recovered_holds(tmp_path: P
 def test_settled_journals_of_the_dead_are_deleted_and_others_kept(tmp_path: Path, dead_owner: Owner):
     claim = claim_and_mark(dead_owner, 1)
     Journal(tmp_path / "journals", dead_owner).intend(claim.rows[0].id, claim.fence)
-    Journal(tmp_path / "journals", this_process(tmp_path))
+    Journal(tmp_path / "journals", this_process(tmp_path)).intend(1, 1)
     mine = recoverer(tmp_path, dead_owner.node)
     mine.delete_settled_journals()
     assert len(list((tmp_path / "journals").iterdir())) == 2

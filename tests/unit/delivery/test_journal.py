@@ -79,7 +79,7 @@ def test_a_journal_closed_with_something_unrecorded_stays(tmp_path: Path):
     "line", [b"> 12\n", b"> x y\n", b"< {not json\n", b"< [1,2]\n", b"\xff\xfe\n", b'< [1,7,"GONE",1,"",""]\n']
 )
 def test_lines_that_a_crash_spoiled_are_passed_over(tmp_path: Path, line: bytes):
-    Journal(tmp_path, OWNER)
+    Journal(tmp_path, OWNER).intend(1, FENCE)
     [segment] = tmp_path.iterdir()
     segment.write_bytes(b"> 1 7\n" + line + b"> 2 7\n" + bytes(1_000))
     assert read_journal(tmp_path, OWNER) == {(1, FENCE): None, (2, FENCE): None}
