@@ -189,7 +189,8 @@ CAMPAIGN_FORM: Schema = {
             "description": "JSON: `message` with `source` (`new`: `description`, `email_message`; `reuse`: `_id`; "
             "`upload`: `description` and the part `message_file`), `contact_group` with `type` (`upload`: "
             "`name_index`, `email_index` and the part `csv_file`; `reuse`: `_id`), and `schedule` with `name`, "
-            "`start_date` (`yyyy-MM-dd HH:mm`), `timezone` and `sender_id`.",
+            "`start_date` (`yyyy-MM-dd HH:mm`), `timezone`, `sender_id` and, an addition, `expiry_hours` (for how long "
+            "deferred recipients are tried again, up to 720; without it SENDMILL_EXPIRY_SECONDS).",
             "example": '{"message": {"source": "new", "description": "My Email Message", "email_message": "This is a '
             'test message."}, "contact_group": {"type": "upload", "name_index": 1, "email_index": 0}, "schedule": '
             '{"name": "My Campaign", "start_date": "2016-09-08 09:00", "timezone": "EST5EDT", "sender_id": {"$oid": '

@@ -4,6 +4,7 @@ It is JSON of any shape. Whatever is wrong with it is told at once, each error w
 framework's words.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from sendmill.ids import parse_object_id
 
 MAX_NAME_CHARACTERS = 1000
 """Of a campaign's name, which comes back with every single result."""
+
+MAX_EXPIRY_HOURS = 720
+"""30 days: what a mail server has put off for so long, it will not take."""
 
 T = TypeVar("T")
 
@@ -53,13 +57,17 @@ class UploadedContacts:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Who sends, and when: `wall_clock` (`yyyy-MM-dd HH:mm`) in `timezone` is `starts_at` (UTC)."""
+    """Who sends, and when: `wall_clock` (`yyyy-MM-dd HH:mm`) in `timezone` is `starts_at` (UTC).
+
+    `expiry_seconds` is how long deferred recipients are retried, None for the installation's own time.
+    """
 
     name: str
     wall_clock: str
     timezone: str
     starts_at: datetime
     sender: Reference
+    expiry_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +137,33 @@ def _contacts(values: Mapping[str, Any]) -> UploadedContacts | Reference:
 
 
 def _schedule(values: Mapping[str, Any]) -> Schedule:
-    name, wall_clock, timezone, sender = all_of(
+    name, wall_clock, timezone, sender, expiry_seconds = all_of(
         lambda: _text(values, "name", MAX_NAME_CHARACTERS),
         lambda: parse_wall_clock(_text(values, "start_date")),
         lambda: check_timezone(_text(values, "timezone", 64)),
         lambda: _reference(values, "sender_id"),
+        lambda: _expiry_seconds(values),
     )
-    return Schedule(name, f"{wall_clock:%Y-%m-%d %H:%M}", timezone, instant_of(wall_clock, timezone), sender)
+    starts_at = instant_of(wall_clock, timezone)
+    return Schedule(name, f"{wall_clock:%Y-%m-%d %H:%M}", timezone, starts_at, sender, expiry_seconds)
+
+
+def _expiry_seconds(values: Mapping[str, Any]) -> float | None:
+    """`expiry_hours`, an addition to the reference, in seconds. A number, or one as text; null is as missing."""
+    value = values.get("expiry_hours")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InvalidField("expiry_hours", "A valid number is required.")
+    try:
+        hours = float(value)
+    except (ValueError, OverflowError):
+        raise InvalidField("expiry_hours", "A valid number is required.") from None
+    if not math.isfinite(hours):
+        raise InvalidField("expiry_hours", "A valid number is required.")
+    if not 0 < hours <= MAX_EXPIRY_HOURS:
+        raise InvalidField("expiry_hours", f"Ensure this value is above 0 and at most {MAX_EXPIRY_HOURS}.")
+    return 3600 * hours
 
 
 def _choice(values: Mapping[str, Any], field: str, *choices: str) -> str:

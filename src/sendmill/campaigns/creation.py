@@ -164,7 +164,8 @@ def _create(
         start_wall_clock=schedule.wall_clock,
         timezone=schedule.timezone,
         starts_at=schedule.starts_at,
-        expires_at=retry_deadline(max(schedule.starts_at, now)),
+        expires_at=retry_deadline(max(schedule.starts_at, now), schedule.expiry_seconds),
+        expiry_seconds=schedule.expiry_seconds,
         created_on=now,
         modified_on=now,
     )

@@ -85,9 +85,14 @@ def _lock(function: str, campaign_id: int) -> None:
             cursor.execute(f"SELECT {function}(%s, %s)", [_LOCK_CLASS, campaign_id & 0x7FFFFFFF])
 
 
-def retry_deadline(sending_from: datetime) -> datetime:
-    """Until when a campaign that begins to send at this moment retries its deferred recipients."""
-    return sending_from + timedelta(seconds=settings.SENDMILL_EXPIRY_SECONDS)
+def retry_deadline(sending_from: datetime, expiry_seconds: float | None) -> datetime:
+    """Until when a campaign that begins to send at this moment retries its deferred recipients.
+
+    `expiry_seconds` is the campaign's own; None for SENDMILL_EXPIRY_SECONDS.
+    """
+    return sending_from + timedelta(
+        seconds=settings.SENDMILL_EXPIRY_SECONDS if expiry_seconds is None else expiry_seconds
+    )
 
 
 @transaction.atomic
@@ -108,7 +113,7 @@ def set_status(client: Client, object_id: str, status: str) -> None:
     known = Campaign.objects.filter(client=client, object_id=parse_object_id(object_id)).only("pk").first()
     if known is None:
         raise NotFound("There is no such campaign.")
-    campaign = _locked(known.pk).only("status", "phase", "modified_on", "expires_at").get()
+    campaign = _locked(known.pk).only("status", "phase", "modified_on", "expires_at", "expiry_seconds").get()
     if campaign.status == Status.COMPLETED:
         raise InvalidField("status", "The campaign is completed.")
     if campaign.status == status:
@@ -120,7 +125,7 @@ def set_status(client: Client, object_id: str, status: str) -> None:
     if status == Status.CANCELLED and campaign.phase == Phase.WAITING:
         campaign.phase = Phase.CLOSED
     if status == Status.ACTIVE:
-        campaign.expires_at = max(campaign.expires_at, retry_deadline(timezone.now()))
+        campaign.expires_at = max(campaign.expires_at, retry_deadline(timezone.now(), campaign.expiry_seconds))
     campaign.save(update_fields=["status", "modified_on", "phase", "expires_at"])
 
 
@@ -185,7 +190,7 @@ def start(campaign_id: int, now: datetime) -> Campaign | None:
     campaign.frozen_sender = sender.email
     campaign.frozen_subject = message.description
     campaign.frozen_body = message.email_message
-    campaign.expires_at = retry_deadline(now)
+    campaign.expires_at = retry_deadline(now, campaign.expiry_seconds)
     campaign.phase = Phase.EXPANDING
     campaign.save(
         update_fields=["contact_set", "frozen_sender", "frozen_subject", "frozen_body", "expires_at", "phase"]

@@ -29,7 +29,8 @@ class Campaign(ClientResource):
 
     The ids of group, sender and message are kept as text and not as foreign keys: the API goes on showing them
     after those are deleted. `start_wall_clock` is the posted `yyyy-MM-dd HH:mm` in `timezone`; `starts_at` is the
-    instant that it means. The `frozen_…` columns are what the campaign sends: copied when it starts.
+    instant that it means. `expiry_seconds` is how long it retries, None for SENDMILL_EXPIRY_SECONDS; `expires_at`
+    is the moment that this comes to. The `frozen_…` columns are what the campaign sends: copied when it starts.
     """
 
     contact_group_object_id = models.CharField(max_length=24)
@@ -40,6 +41,7 @@ class Campaign(ClientResource):
     timezone = models.CharField(max_length=64)
     starts_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    expiry_seconds = models.FloatField(null=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     phase = models.CharField(max_length=10, choices=Phase.choices, default=Phase.WAITING)
 

@@ -17,6 +17,8 @@ from django.db.backends.utils import CursorWrapper
 
 from sendmill.addresses import address_key
 from sendmill.campaigns import lifecycle
+from sendmill.campaigns.models import Campaign
+from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.models import CHUNK_ROWS, CHUNK_SHIFT
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
@@ -37,12 +39,16 @@ class ClaimedRow(NamedTuple):
 
 @dataclass(slots=True)
 class Claim:
-    """A chunk in a worker's hands until it is released or its lease ends, and its rows that are due."""
+    """A chunk in a worker's hands until it is released or its lease ends, and its rows that are due.
+
+    `expires_ms` is the campaign's expiry when the chunk was claimed: a resume moves it.
+    """
 
     chunk_id: int
     campaign_id: int
     fence: int
     rows: list[ClaimedRow]
+    expires_ms: int
 
 
 class Attempt(NamedTuple):
@@ -109,7 +115,8 @@ def _claim_of(campaign_id: int, owner: str, now: int, lease_ms: int) -> Claim | 
         fence = cursor.fetchone()[0]
         cursor.execute(statement("due_rows"), [*id_range(chunk_id), now])
         rows = list(map(ClaimedRow._make, orjson.loads(cursor.fetchone()[0])))
-    return Claim(chunk_id, campaign_id, fence, rows)
+        expires_at = Campaign.objects.values_list("expires_at", flat=True).get(pk=campaign_id)
+    return Claim(chunk_id, campaign_id, fence, rows, milliseconds(expires_at))
 
 
 def exchange(

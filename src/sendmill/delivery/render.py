@@ -13,7 +13,6 @@ from sendmill.addresses import EnvelopeAddress, InvalidAddress, domain_of, envel
 from sendmill.campaigns.models import Campaign
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message
 from sendmill.content.template import RenderError, TemplateError
-from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.queue import ClaimedRow
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Transmission
@@ -34,7 +33,6 @@ class CampaignMessage:
     """What a worker needs to know of a campaign to send it: compiled once, used for every row."""
 
     object_id: str
-    expires_ms: int
     envelope_sender: EnvelopeAddress
     message_id_domain: str
     compiled: CompiledMessage | None
@@ -83,7 +81,6 @@ def load_campaign_message(campaign_id: int) -> CampaignMessage:
     sender = envelope_address(campaign.frozen_sender)
     return CampaignMessage(
         object_id=campaign.object_id,
-        expires_ms=milliseconds(campaign.expires_at),
         envelope_sender=sender,
         message_id_domain=domain_of(sender.octets.decode()),
         compiled=compiled,

@@ -212,7 +212,7 @@ class Worker:
                 outcome.kind,
                 attempts=attempts,
                 now_ms=now_ms(),
-                expires_ms=self._message_of(held.hand.claim.campaign_id).expires_ms,
+                expires_ms=held.hand.claim.expires_ms,
                 retry_seconds=self._settings.retry_seconds,
                 in_doubt=self._settings.in_doubt,
                 random=random.random,

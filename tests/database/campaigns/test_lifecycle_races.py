@@ -251,7 +251,7 @@ def test_a_delete_waits_for_a_campaign_that_is_being_made_and_is_refused(
     made_of = _parts(client)
     taken, let_go = threading.Event(), threading.Event()
 
-    def pause_in_the_transaction(moment: datetime) -> datetime:
+    def pause_in_the_transaction(moment: datetime, _expiry_seconds: float | None) -> datetime:
         taken.set()
         assert let_go.wait(LIMIT_SECONDS)
         return moment

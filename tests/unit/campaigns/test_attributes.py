@@ -223,3 +223,17 @@ def test_any_json_is_read_or_refused_with_paths_below_attributes(data: st.DataOb
         parse_attributes(json.loads(json.dumps(attributes)))
     except InvalidFields as error:
         assert all(one.path[0] == "attributes" for one in error.errors)
+
+
+@pytest.mark.parametrize(
+    ("hours", "seconds"), [(..., None), (None, None), (1, 3600.0), (0.5, 1800.0), ("24", 86_400.0), (720, 2_592_000.0)]
+)
+def test_expiry_hours(hours: object, seconds: float | None) -> None:
+    assert parse_attributes(changed("schedule", expiry_hours=hours)).schedule.expiry_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    "hours", [0, -1, 720.1, 10**400, True, "", "soon", "nan", "inf", float("nan"), float("inf"), [], {"hours": 1}]
+)
+def test_expiry_hours_that_cannot_be(hours: object) -> None:
+    assert list(errors_of(changed("schedule", expiry_hours=hours))) == ["attributes.schedule.expiry_hours"]

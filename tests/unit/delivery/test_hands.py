@@ -9,7 +9,7 @@ from sendmill.delivery.states import State
 def claim(chunk_id: int, count: int, campaign_id: int = 1) -> Claim:
     first = chunk_id << CHUNK_SHIFT
     rows = [ClaimedRow(first + n, f"p{n}@example.com", "", "{}", State.QUEUED, 0) for n in range(count)]
-    return Claim(chunk_id, campaign_id, 1, rows)
+    return Claim(chunk_id, campaign_id, 1, rows, 0)
 
 
 def hands_with(*claims: Claim) -> Hands:
@@ -52,6 +52,15 @@ def test_letting_go_leaves_what_is_on_its_way():
     hands.let_go({1, 99})
     assert hands.outstanding(row.id) is not None
     assert [left.id >> CHUNK_SHIFT for left in hands.take(9)] == [2]
+
+
+def test_what_was_not_sent_of_a_chunk_that_was_let_go_is_left_to_the_next_claim():
+    hands = hands_with(claim(1, 2))
+    [row] = hands.take(1)
+    hands.hand_over(row, now_ms=10)
+    hands.let_go({1})
+    hands.settle(row.id, again=True)
+    assert [hand.claim.chunk_id for hand in hands.finished()] == [1]
 
 
 def test_late_rows_are_those_that_still_wait_for_a_connection():
