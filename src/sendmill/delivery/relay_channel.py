@@ -24,6 +24,8 @@ log = structlog.get_logger()
 LOSSES_TO_PAUSE = 3
 """So many connections lost in a row, without a reply to any message between, and the relay is taken to be down. One
 alone may be a message that the server could not stand."""
+STALL_SECONDS = 3.0
+"""A relay that has answered nothing for so long, while messages wait for it, has to leave them to the others."""
 
 
 class RelayChannel:
@@ -38,6 +40,9 @@ class RelayChannel:
     A relay that can't be used is paused, and all that waits comes back NOT_SENT. After the pause it gets two
     transmissions until it has answered one. If only a further connection can't be opened while others work, it is no
     pause: the relay wants no more than it has, and is asked for more after a while.
+
+    A relay that says nothing is waited for as long as RFC 5321 wants, minutes at each stage. But only what is on its
+    wire waits, if there is another relay that is up (`_look_for_stall`).
     """
 
     def __init__(self, relay: Relay, pool: "RelayPool", ready: int, tls_context: ssl.SSLContext | None) -> None:
@@ -59,6 +64,8 @@ class RelayChannel:
         self._paused_until: float | None = None
         self._is_proving = False
         self._losses = 0
+        self._answers = 0
+        self._is_watched = False
         self._may_grow = True
         self._timers: set[asyncio.TimerHandle] = set()
         self._is_ticking = False
@@ -94,6 +101,8 @@ class RelayChannel:
             self._give_back((transmission,), self._last_error or "shutting down")
             return
         self._waiting.append(transmission)
+        if not self._is_watched:
+            self._watch()
         if len(self._waiting) == 1:
             # The oldest first, so that at low load the youngest grow idle and close.
             for connection in self._open:
@@ -179,14 +188,25 @@ class RelayChannel:
         if outcome.kind is OutcomeKind.NOT_SENT:
             self._return_permit()
         else:
+            self._answers += 1
             self._pool.losses.forget(outcome.delivery_id)
             if outcome.code is not None and outcome.code != 421 and (self._is_proving or self._losses):
                 self._has_proved()
         self._pool.conclude(outcome)
 
-    def lost_at_envelope(self, delivery_id: int) -> bool:
-        """Counts a connection lost at this message's envelope. True: once too often, the message has to wait."""
-        return self._pool.losses.count(delivery_id)
+    def lost_with_envelope(self, delivery_id: int, reason: str, *, has_begun: bool, is_to_blame: bool) -> None:
+        """A connection ended with this message's envelope open, or some of its content sent (`has_begun`).
+
+        `is_to_blame`: the server was at this message. If that happens again and again, the message has to wait.
+        """
+        kind = OutcomeKind.DEFERRED
+        if has_begun:
+            reason = f"connection lost while sending the message ({reason})"
+        elif is_to_blame and self._pool.losses.count(delivery_id):
+            reason = f"connection lost again and again at this message ({reason})"
+        else:
+            kind = OutcomeKind.NOT_SENT
+        self.conclude(Outcome(delivery_id, kind, None, reason, self.name))
 
     def answered_421(self, reply: str) -> None:
         """The server closed the session and wants to be left alone."""
@@ -327,6 +347,24 @@ class RelayChannel:
         )
         self._later(seconds, self._resume)
         self._give_back_waiting(str(problem))
+
+    def _watch(self) -> None:
+        self._is_watched = True
+        answers = self._answers
+        self._later(STALL_SECONDS, lambda: self._look_for_stall(answers))
+
+    def _look_for_stall(self, answers_before: int) -> None:
+        """Gives back what waits if the relay has answered nothing meanwhile; it gets two until it has answered one."""
+        self._is_watched = False
+        if not self._waiting or not self.is_up:
+            return
+        if answers_before == self._answers and self._pool.others_are_up(self):
+            self._is_proving = True
+            self._last_error = f"no answer for {STALL_SECONDS:g} s"
+            log.warning("relay.stalled", relay=self.name, waiting=len(self._waiting), open=len(self._open))
+            self._give_back_waiting(self._last_error)
+        else:
+            self._watch()
 
     def _resume(self) -> None:
         self._paused_until = None
