@@ -146,6 +146,10 @@ class RelayPool:
         """There may be more free slots than before."""
         self._slots_changed.set()
 
+    def others_are_up(self, channel: RelayChannel) -> bool:
+        """Whether another relay than this one takes transmissions."""
+        return any(other is not channel and other.is_up for other in self._channels)
+
     def others_may_take_smtputf8(self) -> bool:
         """Whether a relay is up that has not been seen to lack SMTPUTF8."""
         return any(channel.is_up and not channel.lacks_smtputf8 for channel in self._channels)
