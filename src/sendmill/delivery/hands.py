@@ -14,7 +14,7 @@ from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
 class Hand:
     """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the monotonic clock.
 
-    `outstanding` counts its rows that are on their way. `is_let_go`: its campaign was stopped, nothing more of it begins.
+    `outstanding` counts its rows that are on their way. `is_let_go`: its campaign was stopped, nothing more begins.
     """
 
     claim: Claim

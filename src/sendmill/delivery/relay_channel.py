@@ -194,9 +194,19 @@ class RelayChannel:
                 self._has_proved()
         self._pool.conclude(outcome)
 
-    def lost_at_envelope(self, delivery_id: int) -> bool:
-        """Counts a connection lost at this message's envelope. True: once too often, the message has to wait."""
-        return self._pool.losses.count(delivery_id)
+    def lost_with_envelope(self, delivery_id: int, reason: str, *, has_begun: bool, is_to_blame: bool) -> None:
+        """A connection ended with this message's envelope open, or some of its content sent (`has_begun`).
+
+        `is_to_blame`: the server was at this message. If that happens again and again, the message has to wait.
+        """
+        kind = OutcomeKind.DEFERRED
+        if has_begun:
+            reason = f"connection lost while sending the message ({reason})"
+        elif is_to_blame and self._pool.losses.count(delivery_id):
+            reason = f"connection lost again and again at this message ({reason})"
+        else:
+            kind = OutcomeKind.NOT_SENT
+        self.conclude(Outcome(delivery_id, kind, None, reason, self.name))
 
     def answered_421(self, reply: str) -> None:
         """The server closed the session and wants to be left alone."""

@@ -31,8 +31,8 @@ HOUSEKEEPING_SECONDS = 10.0
 START_BATCH = 50
 # A turn at expanding ends after this many chunks, so that other campaigns start and recovery isn't kept waiting.
 CHUNKS_A_TURN = 20
-# Between two chunks workers get at SQLite's write lock, for which they ask every few ms. Without a pause they got nothing
-# to send until the expansion was over; with it a chunk of 1,000 takes 10 ms instead of 5.
+# Between two chunks workers get at SQLite's write lock, for which they ask every few ms. Without a pause they got
+# nothing to send until the expansion was over; with it a chunk of 1,000 takes 10 ms instead of 5.
 EXPANSION_PAUSE_SECONDS = 0.005
 
 

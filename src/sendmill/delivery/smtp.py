@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from sendmill.delivery.transmission import Transmission
 
 END_OF_CONTENT = b".\r\n"
+WHOLE_WRITE_BYTES = 16_384
+"""Content up to this size goes in one write. Longer content goes in blocks, each after the one before has reached the
+kernel, and its last bytes alone: so a connection lost half-way leaves nothing in doubt."""
+_BLOCK_BYTES = 65_536
+_LAST_BYTES = 512
 
 # What may not stand in an address between < and >: controls, space, the brackets themselves. A quoted local part may
 # hold a space by RFC 5321, but no such address is worth what a command injection would cost.
@@ -116,6 +121,11 @@ def wire_content(content: bytes) -> bytes:
     if content.startswith(b"."):
         content = b"." + content
     return content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+
+
+def first_block(content: memoryview) -> memoryview | None:
+    """The first block of long content that is left to write; None if only its last bytes are."""
+    return content[: min(_BLOCK_BYTES, len(content) - _LAST_BYTES)] if len(content) > _LAST_BYTES else None
 
 
 def auth_plain(user: str, password: str) -> bytes:

@@ -16,19 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sendmill.delivery.smtp import END_OF_CONTENT, envelope_commands, mail_command, rcpt_command, wire_content
+from sendmill.delivery import smtp
 from sendmill.delivery.smtp_reply import ReplyParser, all_accepted, readable
 from sendmill.delivery.smtp_session import Session
 from sendmill.delivery.transmission import Outcome, OutcomeKind, TimeLimits, Transmission
 
 if TYPE_CHECKING:
     from sendmill.delivery.relay_channel import RelayChannel
-
-WHOLE_WRITE_BYTES = 16_384
-"""Content up to this size goes in one write. Longer content goes in blocks, each after the one before has reached the
-kernel, and its last bytes alone: so a connection lost half-way leaves nothing in doubt."""
-BLOCK_BYTES = 65_536
-_LAST_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +110,10 @@ class SmtpConnection(asyncio.Protocol):
     # What the event loop calls --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if len(self._awaited) == 4 and self._awaited[0] is _FINAL and self._parser.is_between_replies:
-            final_text = all_accepted(data)
-            if final_text is not None:
-                self._on_all_accepted(final_text)
-                return
+        is_usual = len(self._awaited) == 4 and self._awaited[0] is _FINAL and self._parser.is_between_replies
+        if is_usual and (final_text := all_accepted(data)) is not None:
+            self._on_all_accepted(final_text)
+            return
         for code, text in self._parser.feed(data):
             if self.closed:
                 return
@@ -186,8 +179,8 @@ class SmtpConnection(asyncio.Protocol):
                 self._awaited.append(_RESET)
                 return b"RSET\r\n"
             self._awaited.append(_MAIL)
-            return mail_command(transmission, self.capabilities)
-        commands = envelope_commands(transmission, self.capabilities)
+            return smtp.mail_command(transmission, self.capabilities)
+        commands = smtp.envelope_commands(transmission, self.capabilities)
         if self._needs_reset:
             self._needs_reset = False
             self._awaited.append(_RESET)
@@ -206,11 +199,11 @@ class SmtpConnection(asyncio.Protocol):
         """The end of a message and, in the same write, the envelope of the next."""
         self._awaited.append(awaited)
         following = b"" if self._lock_step else self._next_envelope()
-        self._write(b"".join((last_bytes, END_OF_CONTENT, following)))
+        self._write(b"".join((last_bytes, smtp.END_OF_CONTENT, following)))
 
     def _send_content(self, transmission: Transmission) -> None:
-        content = transmission.content if transmission.is_wire_ready else wire_content(transmission.content)
-        if len(content) <= WHOLE_WRITE_BYTES:
+        content = transmission.content if transmission.is_wire_ready else smtp.wire_content(transmission.content)
+        if len(content) <= smtp.WHOLE_WRITE_BYTES:
             self._send_last_bytes(transmission, content)
         else:
             self._outgoing = memoryview(content)
@@ -218,16 +211,14 @@ class SmtpConnection(asyncio.Protocol):
 
     def _write_blocks(self) -> None:
         """Writes long content as far as the kernel takes it."""
-        outgoing = self._outgoing
-        while outgoing is not None and not self._paused and not self.closed:
-            if len(outgoing) > _LAST_BYTES:
-                block = outgoing[: min(BLOCK_BYTES, len(outgoing) - _LAST_BYTES)]
-                self._outgoing = outgoing = outgoing[len(block) :]
-                self._write(block)
-            else:
+        while self._outgoing is not None and not self._paused and not self.closed:
+            block = smtp.first_block(self._outgoing)
+            if block is None:
                 assert self._envelope is not None
-                self._send_last_bytes(self._envelope, outgoing)
+                self._send_last_bytes(self._envelope, self._outgoing)
                 return
+            self._outgoing = self._outgoing[len(block) :]
+            self._write(block)
 
     def _send_last_bytes(self, transmission: Transmission, last_bytes: bytes | memoryview) -> None:
         """Sends them if they may leave. If not, the connection ends: after DATA there is no other way."""
@@ -261,13 +252,13 @@ class SmtpConnection(asyncio.Protocol):
             self._break(f"RSET was answered with {code} {readable(text)}")
         elif self._lock_step and self._envelope is not None:
             self._awaited.append(_MAIL)
-            self._write(mail_command(self._envelope, self.capabilities))
+            self._write(smtp.mail_command(self._envelope, self.capabilities))
 
     def _on_mail(self, code: int, text: bytes) -> None:
         if code // 100 != 2:
             self._refuse(code, text)
         if self._lock_step and self._envelope is not None:
-            self._take_step(_RCPT, rcpt_command(self._envelope))
+            self._take_step(_RCPT, smtp.rcpt_command(self._envelope))
 
     def _on_rcpt(self, code: int, text: bytes) -> None:
         if code // 100 != 2:
@@ -381,23 +372,17 @@ class SmtpConnection(asyncio.Protocol):
         self.closed = True
         self._transport.abort()
         self._awaited.clear()
-        has_begun = self._outgoing is not None
+        has_begun = self._outgoing is not None and not is_our_doing
         sent, envelope = self._sent, self._envelope
         self._sent = self._envelope = self._outgoing = None
         channel, text = self._channel, reason or "connection closed"
         channel.has_ended(self, None if is_our_doing else reason)
         if sent is not None:
             channel.conclude(Outcome(sent.delivery_id, OutcomeKind.IN_DOUBT, None, text, channel.name))
-        if envelope is None:
-            return
-        kind = OutcomeKind.NOT_SENT
-        if not is_our_doing:
-            if has_begun:
-                kind, text = OutcomeKind.DEFERRED, f"connection lost while sending the message ({text})"
+        if envelope is not None:
             # Behind another message's content, this envelope was not what the server was at.
-            elif sent is None and channel.lost_at_envelope(envelope.delivery_id):
-                kind, text = OutcomeKind.DEFERRED, f"connection lost again and again at this message ({text})"
-        channel.conclude(Outcome(envelope.delivery_id, kind, None, text, channel.name))
+            is_to_blame = not is_our_doing and sent is None
+            channel.lost_with_envelope(envelope.delivery_id, text, has_begun=has_begun, is_to_blame=is_to_blame)
 
 
 _KINDS = {2: OutcomeKind.ACCEPTED, 4: OutcomeKind.DEFERRED, 5: OutcomeKind.REJECTED}
