@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test faults lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -14,6 +14,10 @@ demo: ## a server on SQLite with a sample campaign, left up until Ctrl-C
 test: setup ## all tests, on SQLite and on PostgreSQL
 	@scripts/install-test-packages.sh
 	@scripts/test.sh
+
+faults: setup ## kill -9, outages, full disks, bad mail servers, clocks: at full size, with a table
+	@scripts/install-test-packages.sh
+	@scripts/faults.sh
 
 lint: setup ## style, types, import order, missing migrations
 	@scripts/lint.sh
