@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-export SENDMILL_FAULTS=long SENDMILL_FAULTS_TABLE=$folder/rows
-touch "$SENDMILL_FAULTS_TABLE"
+export FAULTS_SIZE=long FAULTS_TABLE=$folder/rows
+touch "$FAULTS_TABLE"
 unset SENDMILL_DATABASE_URL
 read -ra chosen <<<"${FAULTS:-}"
 pytest=(.venv/bin/python -m pytest -q tests/faults "${chosen[@]}")
@@ -27,6 +27,6 @@ echo "== Speed beside a bad relay (SQLite)"
 if [ ${#chosen[@]} = 0 ]; then run .venv/bin/python -m pytest -q tests/faults/test_bad_relay.py -k "$speed"; fi
 
 printf '\n'
-.venv/bin/python -m tests.faults.table "$SENDMILL_FAULTS_TABLE"
+.venv/bin/python -m tests.faults.table "$FAULTS_TABLE"
 if [ $status = 0 ]; then echo "make faults: passed in $SECONDS s"; else echo "make faults: FAILED in $SECONDS s"; fi
 exit $status

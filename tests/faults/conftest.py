@@ -1,6 +1,6 @@
 """Faults are tried on the same real server and mail server as the end-to-end tests.
 
-Each scenario is short in `make test`; `make faults` sets SENDMILL_FAULTS=long, which makes the same scenarios large,
+Each scenario is short in `make test`; `make faults` sets FAULTS_SIZE=long, which makes the same scenarios large,
 and prints what they came to (`table`).
 """
 

@@ -13,7 +13,7 @@ from tests.end_to_end.smtp_sink import SmtpSink
 from tests.faults.accounting import Account, account
 from tests.faults.table import Row
 
-IS_LONG = os.environ.get("SENDMILL_FAULTS") == "long"
+IS_LONG = os.environ.get("FAULTS_SIZE") == "long"
 IS_POSTGRESQL = bool(os.environ.get("SENDMILL_DATABASE_URL"))
 
 long_only = pytest.mark.skipif(not IS_LONG, reason="takes long: see make faults")

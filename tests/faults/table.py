@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 #: Where rows are kept; unset in `make test`.
-FILE = "SENDMILL_FAULTS_TABLE"
+FILE = "FAULTS_TABLE"
 
 
 @dataclass(frozen=True)

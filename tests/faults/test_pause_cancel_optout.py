@@ -1,5 +1,8 @@
 """Pause, cancel and opt-out in the middle: what is acknowledged holds."""
 
+import random
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +22,7 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import repeated, result_of
+from tests.faults.scenario import Report, sized
 
 # Three chunks: both workers have one.
 PEOPLE = 2_200
@@ -110,3 +114,50 @@ def test_opted_out_before_the_start_is_final_without_sending(server: Server, sin
     wait_until_completed(client, campaign)
     assert dispositions(client, campaign) == {"delivered": 3, "optout": 1}
     assert_each_once(sink.recipients, ["person0@example.com", "person2@example.com", "person3@example.com"])
+
+
+def test_at_full_speed(new_server: Callable[..., Server], sink: SmtpSink, report: Report) -> None:
+    """Nothing holds the mail server up: paused, resumed, opted out and paused again while hundreds a second go out."""
+    count = sized(4_000, 20_000)
+    server = new_server(f"{sink.url}?connections={CONNECTIONS}").start()
+    client = server.create_client("acme")
+    campaign = start_campaign(client, people_csv(count))
+    for share in (0.1, 0.3):
+        wait_for(lambda share=share: len(sink.messages) > share * count)
+        set_status(client, campaign, "paused")
+        at_acknowledgement = len(sink.messages)
+        wait_until_quiet(client, campaign, sink)
+        assert len(sink.messages) <= at_acknowledgement + MOST_OPEN
+        set_status(client, campaign, "active")
+    wait_for(lambda: len(sink.messages) > 0.4 * count)
+    opted_out = random.sample(people(count), count // 5)
+    csv = "\n".join(["email", *opted_out]).encode()
+    client.post_multipart("/email/optout/bulk/add/", {}, {"csv_file": ("o.csv", csv)}).expect(200)
+    acknowledged = time.monotonic()
+    report.faults = "2 pauses, opt-outs"
+    found = report.settle(client, campaign, people(count), sink)
+    late = [message for message in sink.messages if message.arrived > acknowledged + 1]
+    assert not {message.recipient for message in late} & set(opted_out)
+    assert set(found.dispositions) == {"delivered", "optout"}
+
+
+def test_at_a_slow_rate(new_server: Callable[..., Server], sink: SmtpSink, report: Report) -> None:
+    """Ten a minute in the long run: what waits for its permit is paused and opted out too."""
+    seconds_a_message = sized(1, 6)
+    server = new_server(f"{sink.url}?connections={CONNECTIONS}&rate={1 / seconds_a_message}").start()
+    client = server.create_client("acme")
+    campaign = start_campaign(client, people_csv(20))
+    sink.wait_for_messages(2)
+    set_status(client, campaign, "paused")
+    at_acknowledgement = len(sink.messages)
+    threading.Event().wait(3 * seconds_a_message)
+    assert len(sink.messages) <= at_acknowledgement + 1
+    set_status(client, campaign, "active")
+    left = [recipient for recipient in people(20) if recipient not in sink.recipients]
+    for recipient in left[:-3]:
+        client.post("/email/optout/", {"email": recipient}).expect(201)
+    acknowledged = time.monotonic()
+    report.faults = "a pause, opt-outs"
+    report.settle(client, campaign, people(20), sink)
+    late = [message.recipient for message in sink.messages if message.arrived > acknowledged + 1]
+    assert not set(late) & set(left[:-3])
