@@ -45,7 +45,9 @@ def bad_relay(kind: str, sink: SmtpSink, folder: Path) -> Iterator[str]:
 BAD = ["down", "busy", "silent", "starttls not offered", "wrong certificate", "cut in content"]
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=long_only) if kind in ("down", "starttls not offered") else kind for kind in BAD]
+)
 def test_beside_a_bad_relay_everyone_gets_it_through_the_good_one(
     new_server: Callable[..., Server], sink: SmtpSink, report: Report, tmp_path: Path, kind: str
 ) -> None:
@@ -75,8 +77,17 @@ def test_beside_a_relay_that_takes_a_byte_a_second_only_what_is_on_its_wire_wait
         )
 
 
-@pytest.mark.parametrize("spoil", ["byte by byte", "one packet", "nothing"])
-@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize(
+    ("spoil", "pipelining"),
+    [
+        ("byte by byte", True),
+        ("one packet", True),
+        ("nothing", False),
+        pytest.param("byte by byte", False, marks=long_only),
+        pytest.param("one packet", False, marks=long_only),
+        pytest.param("nothing", True, marks=long_only),
+    ],
+)
 def test_replies_in_any_packets(
     new_server: Callable[..., Server], report: Report, spoil: Spoil, pipelining: bool
 ) -> None:
@@ -106,7 +117,7 @@ def test_over_starttls_too(new_server: Callable[..., Server], report: Report, tm
         report.settle(client, campaign, people(300), sink, most_repeats=len(sink.interruptions))
 
 
-@pytest.mark.parametrize("stage", ["RCPT", "DATA"])
+@pytest.mark.parametrize("stage", ["RCPT", pytest.param("DATA", marks=long_only)])
 def test_a_third_is_deferred_for_long(
     new_server: Callable[..., Server], sink: SmtpSink, report: Report, stage: str
 ) -> None:

@@ -14,7 +14,7 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.fake_time import WallClock, needs_compiler
-from tests.faults.scenario import Report, only_postgresql, sized
+from tests.faults.scenario import Report, long_only, only_postgresql, sized
 
 pytestmark = needs_compiler
 
@@ -53,7 +53,7 @@ def test_it_jumps_by_an_hour_and_back(
         # Clocks go from 02:00 EDT to 01:00 EST: of the two 01:30 it is the first.
         ("2026-11-01 01:30", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),
         # Just after the change.
-        ("2027-03-14 03:00", datetime(2027, 3, 14, 7, 0, tzinfo=UTC)),
+        pytest.param("2027-03-14 03:00", datetime(2027, 3, 14, 7, 0, tzinfo=UTC), marks=long_only),
     ],
 )
 def test_scheduled_at_a_change_of_summer_time(
