@@ -24,6 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.openssl import openssl_signatures
 from bench.running import RunningServer, asyncio_sink, free_port, make_certificate, smtp_sink
 
 SUBJECT = "Grüße aus der Mühle, {{ name }}"
@@ -78,7 +79,7 @@ def main() -> None:
             f"CPU a message {cpu_text(cpu, options.recipients)}   peak memory a process {peak / 1e6:.0f} MB"
         )
         if options.case in ("rsa", "ed25519"):
-            signatures = openssl_signatures({"rsa": "rsa2048", "ed25519": "ed25519"}[options.case])
+            signatures = openssl_signatures({"rsa": "rsa2048", "ed25519": "ed25519"}[options.case], os.cpu_count() or 1)
             signature_ratios.append(rate / signatures)
             line += f"   of openssl's {signatures:,.0f} signatures/s {rate / signatures:.2f}"
         print(line, flush=True)
@@ -98,14 +99,6 @@ def run_case(case: str, recipients: int) -> tuple[float, dict[str, float], float
     with smtp_sink() as port:
         algorithm = case if case in ("rsa", "ed25519") else None
         return run_sendmill(f"smtp://127.0.0.1:{port}?tls=none", recipients, body, algorithm)
-
-
-def openssl_signatures(algorithm: str) -> float:
-    """Signatures a second that `openssl speed` makes on all cores."""
-    command = ["openssl", "speed", "-seconds", "3", "-multi", str(os.cpu_count()), algorithm]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    # "rsa 2048 bits 0.000289s 0.000008s 3458.4 129870.1": signatures a second is the column before the last.
-    return float(printed.splitlines()[-1].split()[-2])
 
 
 def run_smtp_source(port: int, messages: int) -> float:

@@ -86,6 +86,9 @@ echo "Installing the locked $1 dependencies into .venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 requirements=()
 for name in "${sets[@]}"; do requirements+=(-r "requirements/$name.txt"); done
-.venv/bin/python -m pip install -q --require-hashes --only-binary :all: "${requirements[@]}"
+.venv/bin/python -m pip install -q --require-hashes --only-binary :all: -r requirements/build.txt
+# dkimpy is published as source alone.
+.venv/bin/python -m pip install -q --require-hashes --only-binary :all: --no-binary dkimpy --no-build-isolation \
+  "${requirements[@]}"
 .venv/bin/python -m pip install -q --no-deps --no-build-isolation --no-index -e .
 for name in "${sets[@]}"; do stamp "$name" >".venv/installed-$name"; done

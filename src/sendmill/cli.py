@@ -78,6 +78,20 @@ def _parser() -> argparse.ArgumentParser:
     add_token.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
     add_token.add_argument("--json", action="store_true", help="print JSON")
 
+    dkim = commands.add_parser("dkim", help="DKIM keys of sending domains").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    add_key = _add(dkim, "add", _add_dkim_key, "make a key that signs a domain's mail, and print its DNS record")
+    add_key.add_argument("domain", metavar="DOMAIN")
+    add_key.add_argument("--selector", help="default: sm and today's date")
+    add_key.add_argument("--algorithm", choices=("rsa", "ed25519"), default="rsa", help="default: rsa (2048 bits)")
+    add_key.add_argument("--json", action="store_true", help="print JSON")
+    list_keys = _add(dkim, "list", _list_dkim_keys, "print the DNS record of every key")
+    list_keys.add_argument("--json", action="store_true", help="print JSON")
+    remove_key = _add(dkim, "remove", _remove_dkim_key, "delete a key")
+    remove_key.add_argument("domain", metavar="DOMAIN")
+    remove_key.add_argument("selector", metavar="SELECTOR")
+
     for name, command in (("schedule", _schedule), ("deliver", _deliver)):
         hidden = commands.add_parser(name)  # no help text: a part of `run` and `worker`, not for people
         hidden.add_argument("--parent", type=int, required=True)
@@ -176,6 +190,24 @@ def _add_token(options: argparse.Namespace) -> int:
     token = issue_token(find_client(options.client), None, "command line")
     print(json.dumps({"token": token}) if options.json else f"token  {token}   (shown this once)")
     return 0
+
+
+def _add_dkim_key(options: argparse.Namespace) -> int:
+    from sendmill.commands import dkim
+
+    return dkim.add(options.domain, options.selector, options.algorithm, options.json)
+
+
+def _list_dkim_keys(options: argparse.Namespace) -> int:
+    from sendmill.commands import dkim
+
+    return dkim.show_all(options.json)
+
+
+def _remove_dkim_key(options: argparse.Namespace) -> int:
+    from sendmill.commands import dkim
+
+    return dkim.remove(options.domain, options.selector)
 
 
 if __name__ == "__main__":

@@ -135,9 +135,7 @@ class Hands:
 
     def late(self, before_ms: int) -> list[ClaimedRow]:
         """The rows that were handed over before that moment and whose last byte has not been allowed to leave."""
-        return [
-            held.row for held in self._outstanding.values() if held.since_ms < before_ms and not held.is_leaving
-        ]
+        return [held.row for held in self._outstanding.values() if held.since_ms < before_ms and not held.is_leaving]
 
     def finished(self) -> list[Hand]:
         """The chunks with nothing left to do."""

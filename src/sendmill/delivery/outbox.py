@@ -138,9 +138,7 @@ class OutboxChannel:
             if is_written:
                 self._pausing.reset()
                 self._pool.conclude(
-                    Outcome(
-                        transmission.delivery_id, OutcomeKind.ACCEPTED, 250, "2.0.0 in the outbox", self.name
-                    )
+                    Outcome(transmission.delivery_id, OutcomeKind.ACCEPTED, 250, "2.0.0 in the outbox", self.name)
                 )
             else:
                 self._not_sent(transmission, "not sent: the hand-over was withdrawn")

@@ -140,7 +140,6 @@ def _last_word(journal: dict[tuple[int, int], Outcome | None] | None, number: in
         delivery_id=number,
         kind=OutcomeKind.IN_DOUBT,
         code=None,
-
         reply="the sending process ended before the reply was known",
         relay="",
     )

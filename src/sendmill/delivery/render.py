@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import orjson
+import structlog
 
 from sendmill.addresses import EnvelopeAddress, InvalidAddress, domain_of, envelope_address
 from sendmill.campaigns.models import Campaign
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message
 from sendmill.content.template import RenderError, TemplateError
+from sendmill.delivery.dkim import Signer
 from sendmill.delivery.queue import ClaimedRow
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Transmission
 from sendmill.ids import KIND_QUEUE, numbered
+from sendmill.senders.dkim_keys import UnreadableKey, signing_key
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class CampaignMessage:
     message_id_domain: str
     compiled: CompiledMessage | None
     problem: str
+    signer: Signer | None = None
 
     def transmission(self, row: ClaimedRow) -> Transmission | Unsendable:
         """The row's message, ready for the wire.
@@ -53,6 +59,8 @@ class CampaignMessage:
                 date=_date_header(int(time.time())),
                 address=recipient.octets,
             )
+            if self.signer is not None:
+                content = self.signer.sign(content) + content
         except InvalidAddress as error:
             return Unsendable(row.id, State.INVALID, str(error))
         except RenderError as error:
@@ -79,12 +87,22 @@ def load_campaign_message(campaign_id: int) -> CampaignMessage:
         # reason in each result, and not the worker.
         problem = f"template: {error}"
     sender = envelope_address(campaign.frozen_sender)
+    domain = domain_of(sender.octets.decode())
+    signer: Signer | None = None
+    try:
+        key = signing_key(domain)
+        signer = None if key is None else Signer(*key)
+    except UnreadableKey as error:
+        # Unsigned is not what who made a key expects: the recipients fail with the reason, until it is mended.
+        log.error("dkim.unreadable_key", campaign=campaign.object_id, error=str(error))
+        compiled, problem = None, str(error)
     return CampaignMessage(
         object_id=campaign.object_id,
         envelope_sender=sender,
-        message_id_domain=domain_of(sender.octets.decode()),
+        message_id_domain=domain,
         compiled=compiled,
         problem=problem,
+        signer=signer,
     )
 
 

@@ -1,4 +1,4 @@
-"""Registered from-addresses."""
+"""Registered from-addresses, and the DKIM keys of their domains."""
 
 from django.db import models
 
@@ -13,3 +13,19 @@ class Sender(ClientResource):
 
     def __str__(self) -> str:
         return self.email
+
+
+class DkimKey(models.Model):
+    """A DKIM key of a sending domain (see `dkim_keys`). `domain` is in lower case, as A-labels."""
+
+    domain = models.CharField(max_length=253)
+    selector = models.CharField(max_length=63)
+    algorithm = models.CharField(max_length=7)
+    encrypted_key = models.TextField()
+    created_on = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["domain", "selector"], name="one_dkim_key_a_selector")]
+
+    def __str__(self) -> str:
+        return f"{self.selector}._domainkey.{self.domain}"

@@ -1,0 +1,143 @@
+"""DKIM keys of sending domains: made here, kept encrypted, never shown.
+
+A key belongs to the installation, not to a client: whoever may register an address of a domain has it signed with the
+domain's key. The newest key of a domain signs; a domain without any is signed by the nearest domain above it that has
+one, which DMARC's relaxed alignment takes as its own (RFC 7489 3.1.1).
+
+At rest a private key is encrypted with AES-256-GCM under a key that HKDF (RFC 5869) derives from SENDMILL_SECRET_KEY,
+bound to its domain and selector.
+"""
+
+import base64
+import os
+import re
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from sendmill.addresses import InvalidAddress, domain_of, parse_address
+from sendmill.errors import Conflict, InvalidField, NotFound, SendmillError
+from sendmill.senders.models import DkimKey
+
+ALGORITHMS = ("rsa", "ed25519")
+PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+_RSA_BITS = 2048  # RFC 8301 3.2: at least 1024, should be 2048; longer ones don't fit a TXT record well
+_NONCE_BYTES = 12
+_is_selector = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?").fullmatch
+
+
+class UnreadableKey(SendmillError):
+    """A stored key can't be decrypted: SENDMILL_SECRET_KEY is not what it was, or somebody changed the row."""
+
+
+class SigningKey(NamedTuple):
+    """A key ready to sign with, and where its public half stands in DNS."""
+
+    domain: str
+    selector: str
+    key: PrivateKey
+
+
+def add_key(domain: str, selector: str | None = None, algorithm: str = "rsa") -> SigningKey:
+    """Make and store a key for a domain; it signs from now on.
+
+    Without a selector it is `sm` and today's date. Raises InvalidField ("domain", "selector" or "algorithm") and
+    Conflict if the domain has a key with this selector.
+    """
+    domain = checked_domain(domain)
+    now = timezone.now()
+    selector = f"sm{now:%Y%m%d}" if selector is None else selector.lower()
+    if not _is_selector(selector):
+        raise InvalidField("selector", "Letters, digits and hyphens, at most 63, are a selector.")
+    if algorithm not in ALGORITHMS:
+        raise InvalidField("algorithm", f"Must be one of {', '.join(ALGORITHMS)}.")
+    key: PrivateKey = (
+        ed25519.Ed25519PrivateKey.generate()
+        if algorithm == "ed25519"
+        else rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+    )
+    try:
+        with transaction.atomic():
+            DkimKey.objects.create(
+                domain=domain,
+                selector=selector,
+                algorithm=algorithm,
+                encrypted_key=_encrypted(key, domain, selector),
+                created_on=now,
+            )
+    except IntegrityError:
+        raise Conflict(f"{domain} has a key with the selector {selector} already.") from None
+    return SigningKey(domain, selector, key)
+
+
+def remove_key(domain: str, selector: str) -> None:
+    """Delete a key. Raises InvalidField("domain") and NotFound."""
+    deleted, _ = DkimKey.objects.filter(domain=checked_domain(domain), selector=selector.lower()).delete()
+    if not deleted:
+        raise NotFound(f"{domain} has no key with the selector {selector}.")
+
+
+def signing_key(domain: str) -> SigningKey | None:
+    """The key that signs for a From address's domain (lower case, A-labels); None if there is none.
+
+    Raises UnreadableKey.
+    """
+    labels = domain.split(".")
+    domains = [".".join(labels[index:]) for index in range(len(labels) - 1)]
+    found = list(DkimKey.objects.filter(domain__in=domains))
+    if not found:
+        return None
+    newest = max(found, key=lambda row: (len(row.domain), row.created_on, row.pk))
+    return SigningKey(newest.domain, newest.selector, stored_key(newest))
+
+
+def stored_key(row: DkimKey) -> PrivateKey:
+    """The key in a row. Raises UnreadableKey."""
+    sealed = base64.b64decode(row.encrypted_key)
+    try:
+        octets = _cipher().decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(row.domain, row.selector))
+    except InvalidTag:
+        raise UnreadableKey(
+            f"The DKIM key {row.selector}._domainkey.{row.domain} can't be decrypted: SENDMILL_SECRET_KEY is not the "
+            "one it was made with. Set that again, or add a new key."
+        ) from None
+    key = load_der_private_key(octets, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey)
+    return key
+
+
+def checked_domain(text: str) -> str:
+    """A domain in lower case, as A-labels. Raises InvalidField("domain")."""
+    try:
+        return domain_of(parse_address(f"dkim@{text.strip().rstrip('.')}"))
+    except InvalidAddress as error:
+        raise InvalidField("domain", f"“{text}” is not a domain: {error.reason}") from None
+
+
+def _encrypted(key: PrivateKey, domain: str, selector: str) -> str:
+    octets = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    nonce = os.urandom(_NONCE_BYTES)
+    return base64.b64encode(nonce + _cipher().encrypt(nonce, octets, _bound_to(domain, selector))).decode("ascii")
+
+
+def _cipher() -> AESGCM:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"sendmill DKIM keys")
+    return AESGCM(derivation.derive(settings.SECRET_KEY.encode()))
+
+
+def _bound_to(domain: str, selector: str) -> bytes:
+    return f"{selector}._domainkey.{domain}".encode("ascii")
