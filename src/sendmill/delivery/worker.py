@@ -261,7 +261,8 @@ class Worker:
     def _render(self, held: Outstanding) -> None:
         row = held.row
         if self._hands.outstanding(row.id) is not held:
-            return  # the chunk was lost meanwhile
+            self._orphans.discard(row.id)  # the chunk was lost meanwhile, and the pool never heard of this one
+            return
         if held.is_revoked or held.hand.is_let_go:
             self._on_outcome(Outcome(row.id, OutcomeKind.NOT_SENT, None, "withdrawn", ""))
             return
