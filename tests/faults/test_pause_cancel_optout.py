@@ -22,7 +22,7 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import repeated, result_of
-from tests.faults.scenario import Report, sized
+from tests.faults.scenario import IS_LONG, Report, sized
 
 # Three chunks: both workers have one.
 PEOPLE = 2_200
@@ -143,7 +143,7 @@ def test_at_full_speed(new_server: Callable[..., Server], sink: SmtpSink, report
 
 def test_at_a_slow_rate(new_server: Callable[..., Server], sink: SmtpSink, report: Report) -> None:
     """Ten a minute in the long run: what waits for its permit is paused and opted out too."""
-    seconds_a_message = sized(1, 6)
+    seconds_a_message = 6.0 if IS_LONG else 0.5
     server = new_server(f"{sink.url}?connections={CONNECTIONS}&rate={1 / seconds_a_message}").start()
     client = server.create_client("acme")
     campaign = start_campaign(client, people_csv(20))

@@ -63,7 +63,7 @@ def test_reply_lost_at_many(new_server: Callable[..., Server], sink: SmtpSink, r
     assert found.dispositions == {"delivered": count}
 
 
-@pytest.mark.parametrize("in_doubt", ["resend", "hold"])
+@pytest.mark.parametrize("in_doubt", [pytest.param("resend", marks=long_only), "hold"])
 def test_reply_never_comes_and_the_server_is_stopped(
     new_server: Callable[..., Server], sink: SmtpSink, report: Report, in_doubt: str
 ) -> None:

@@ -12,12 +12,12 @@ from tests.end_to_end.campaigns import people, people_csv, start_campaign
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
-from tests.faults.scenario import IS_POSTGRESQL, Report, sized
+from tests.faults.scenario import IS_POSTGRESQL, Report, long_only, sized
 
 CONNECTIONS = 5
 
 
-@pytest.mark.parametrize("in_doubt", ["resend", "hold"])
+@pytest.mark.parametrize("in_doubt", ["resend", pytest.param("hold", marks=long_only)])
 def test_stopped_beyond_its_lease(
     new_server: Callable[..., Server], sink: SmtpSink, report: Report, in_doubt: str
 ) -> None:
