@@ -83,15 +83,16 @@ def test_killed_again_and_again(
         killed_workers += 2 if kill is kill_everything else 1
     # 60 s from the last restart.
     report.faults = f"{most_kills} kills"
-    most_repeats = len(sink.interruptions) if in_doubt == "resend" else 0
+    # A connection has one message in doubt at most. What the sink saw open is no bound: a reply that lies unread in the
+    # socket of a process that is killed was never received.
+    in_doubt_at_most = killed_workers * CONNECTIONS
+    most_repeats = in_doubt_at_most if in_doubt == "resend" else 0
     found = report.settle(client, campaign, people(count), sink, most_repeats=most_repeats)
     if in_doubt == "resend":
         assert found.dispositions == {"delivered": count}
     else:
         assert set(found.dispositions) <= {"delivered", "unconfirmed"}
-        assert len(found.unconfirmed) <= len(sink.interruptions)
-    # The sink's count is no excuse for more than the killed processes had open.
-    assert len(sink.interruptions) <= killed_workers * CONNECTIONS
+        assert len(found.unconfirmed) <= in_doubt_at_most
 
 
 def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(
