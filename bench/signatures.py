@@ -1,6 +1,6 @@
 """DKIM signatures of a 4 KB message on one core, beside the bare ones of `openssl speed` in the same run.
 
-    .venv/bin/python -m bench.dkim
+    .venv/bin/python -m bench.signatures
 
 CPU microseconds of the whole signature (canonicalisation, hashes, signature, header field), the best of five rounds,
 and its ratio to openssl's: 1 would be no work beside the signature itself.
