@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +24,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def smtp_sink(*options: str) -> Iterator[int]:
+def serving(port: int, command: list[str]) -> Iterator[int]:
+    """A program that listens on this port, until the end of the block."""
+    process = subprocess.Popen(command)
+    try:
+        wait_for_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def smtp_sink(*options: str) -> AbstractContextManager[int]:
     """Debian's smtp-sink on a free port, until the end of the block."""
     if shutil.which("smtp-sink") is None:
         sys.exit("smtp-sink is not installed: scripts/install-test-packages.sh installs Debian's postfix")
     port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = subprocess.Popen(["smtp-sink", *user, *options, f"127.0.0.1:{port}", "1024"])
-    try:
-        wait_for_port(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+    return serving(port, ["smtp-sink", *user, *options, f"127.0.0.1:{port}", "1024"])
 
 
-@contextmanager
-def asyncio_sink(*options: str) -> Iterator[int]:
+def asyncio_sink(*options: str) -> AbstractContextManager[int]:
     """`bench.asyncio_sink` with these options on a free port, until the end of the block."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "bench.asyncio_sink", str(port), *options])
-    try:
-        wait_for_port(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
+    return serving(port, [sys.executable, "-m", "bench.asyncio_sink", str(port), *options])
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

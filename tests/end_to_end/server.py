@@ -3,23 +3,19 @@
 import json
 import os
 import random
-import secrets
 import signal
 import subprocess
-import sys
-import urllib.parse
 from pathlib import Path
 from types import TracebackType
 
-import psycopg
 import requests
 
 from tests.end_to_end.api_client import ApiClient
+from tests.end_to_end.databases import SENDMILL, add_postgresql, add_sqlite, drop_postgresql
 from tests.end_to_end.ports import free_port
 from tests.end_to_end.processes import Process, kill_session, processes_of_session
 from tests.end_to_end.waiting import wait_for
 
-_SENDMILL = str(Path(sys.executable).parent / "sendmill")
 # On a quiet machine two or three; a busy one makes it many times that, which is no fault of the server.
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_STOP = 30.0
@@ -32,7 +28,7 @@ class Server:
     """`sendmill run`, from `start()` to `stop()` or a kill, and again.
 
     `folder` keeps its data and log. Settings are those of a user, by environment: `SENDMILL_SMTP_URL` and what else a
-    test gives, over short retries and leases. SQLite, or a fresh database where SENDMILL_DATABASE_URL points; `beside`
+    test gives, over short retries and leases. SQLite, or a new database where SENDMILL_DATABASE_URL points; `beside`
     is another node whose database it shares.
     """
 
@@ -53,13 +49,13 @@ class Server:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._database = ""
-        self._cluster = settings.get("SENDMILL_DATABASE_URL") or os.environ.get("SENDMILL_DATABASE_URL", "")
+        cluster = settings.get("SENDMILL_DATABASE_URL") or os.environ.get("SENDMILL_DATABASE_URL", "")
         if beside is not None:
             self.environment["SENDMILL_DATABASE_URL"] = beside.environment["SENDMILL_DATABASE_URL"]
-        elif self._cluster:
-            self._database = f"end_to_end_{secrets.token_hex(6)}"
-            _execute(self._cluster, f"CREATE DATABASE {self._database}")
-            self.environment["SENDMILL_DATABASE_URL"] = _with_database(self._cluster, self._database)
+        elif cluster:
+            self._database = self.environment["SENDMILL_DATABASE_URL"] = add_postgresql(cluster)
+        else:
+            add_sqlite(self.data)
 
     # Life ------------------------------------------------------------------------------------------------------------
 
@@ -69,7 +65,7 @@ class Server:
         with self.log_path.open("ab") as log:
             # A session of its own, to know its processes by; and an end with ours, should this one be killed.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", _SENDMILL, "run"],
+                ["setpriv", "--pdeathsig", "KILL", "--", SENDMILL, "run"],
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         wait_for(self.is_ready, _SECONDS_TO_START, lambda: f"a ready server. Its log:\n{self.log()}")
@@ -128,7 +124,7 @@ class Server:
         if self._process is not None:
             self.kill_everything()
         if self._database:
-            _execute(self._cluster, f"DROP DATABASE {self._database} WITH (FORCE)")
+            drop_postgresql(self._database)
             self._database = ""
 
     # What a test asks ------------------------------------------------------------------------------------------------
@@ -141,7 +137,7 @@ class Server:
     def command(self, *arguments: str) -> str:
         """What `sendmill …` prints. Raises AssertionError if it fails."""
         result = subprocess.run(
-            [_SENDMILL, *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [SENDMILL, *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip
         assert result.returncode == 0, f"sendmill {' '.join(arguments)}: {result.returncode}\n{result.stderr}"
@@ -177,12 +173,3 @@ class Server:
             return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except requests.RequestException:
             return False
-
-
-def _with_database(url: str, name: str) -> str:
-    return urllib.parse.urlunsplit(urllib.parse.urlsplit(url)._replace(path=f"/{name}"))
-
-
-def _execute(url: str, statement: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)

@@ -7,12 +7,10 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-import pytest
+from tests.components import needs
 
 _SOURCE = Path(__file__).with_name("wall_clock.c")
 _COMPILER = shutil.which("cc")
-
-needs_compiler = pytest.mark.skipif(not _COMPILER, reason="no C compiler (Debian packages: gcc libc6-dev)")
 
 
 class WallClock:
@@ -21,8 +19,8 @@ class WallClock:
     def __init__(self, folder: Path, ahead_seconds: float = 0.0) -> None:
         self._library = folder / "wall_clock.so"
         self._file = folder / "wall-clock-ahead"
-        assert _COMPILER is not None
-        subprocess.run([_COMPILER, "-shared", "-fPIC", "-O1", "-o", str(self._library), str(_SOURCE)], check=True)
+        needs(_COMPILER, "a C compiler (Debian packages: gcc libc6-dev)")
+        subprocess.run([str(_COMPILER), "-shared", "-fPIC", "-O1", "-o", str(self._library), str(_SOURCE)], check=True)
         self.set_ahead(ahead_seconds)
 
     @property

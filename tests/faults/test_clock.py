@@ -13,10 +13,8 @@ from tests.end_to_end.campaigns import people, people_csv, start_campaign, statu
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
-from tests.faults.fake_time import WallClock, needs_compiler
+from tests.faults.fake_time import WallClock
 from tests.faults.scenario import Report, long_only, only_postgresql, sized
-
-pytestmark = needs_compiler
 
 HOUR = 3600.0
 CONNECTIONS = 5

@@ -42,7 +42,7 @@ _has_html = re.compile(rf"<(?:!doctype\s+html|/?(?:{_HTML_ELEMENTS}))(?:[\s/][^<
 # dot at its start, and what HTML escapes. Nearly all values are.
 _is_plain = re.compile(r"(?!\.|From )[ !#$%(-.0-;?-~]{1,75}").fullmatch
 
-_SHORT_VALUE = 100  # characters; with 1,000 placeholders still far from what check_produced allows
+_SHORT_VALUE = 100  # characters of a value worth remembering
 
 _HEAD, _FURTHER_HEADERS = 1, 2  # places in a message's parts; the sender is 0
 _PART_HEADERS = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -128,12 +128,10 @@ class CompiledMessage:
             value = variables.get(name, "")
             if _is_plain(value):
                 in_text = in_html = value.encode("ascii") + SOFT_BREAK
-            elif len(value) <= _SHORT_VALUE:
-                in_text, in_html = _encoded_short_value(value)
             else:
                 filled += len(value) * max(len(text_places), len(html_places))
                 check_produced(filled)
-                in_text, in_html = _encoded_value(value)
+                in_text, in_html = (_encoded_short_value if len(value) <= _SHORT_VALUE else _encoded_value)(value)
             for place in text_places:
                 parts[place] = in_text
             for place in html_places:

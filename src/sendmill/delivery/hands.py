@@ -28,13 +28,14 @@ class Hand:
 class Outstanding:
     """A marked row whose outcome isn't recorded yet.
 
-    `since_ms` is when it was handed to a connection. `is_leaving`: its last byte has been allowed to leave.
-    `is_revoked`: it must not leave any more.
+    `since_ms` is when it was handed to a connection, `since` the same by the steady clock. `is_leaving`: its last
+    byte has been allowed to leave. `is_revoked`: it must not leave any more.
     """
 
     row: ClaimedRow
     hand: Hand
     since_ms: int
+    since: float
     is_leaving: bool = False
     is_revoked: bool = False
 
@@ -101,13 +102,13 @@ class Hands:
         """A row that was taken and can't be sent yet."""
         self._by_chunk[chunk_of(row.id)].rows.append(row)
 
-    def hand_over(self, row: ClaimedRow, now_ms: int) -> Outstanding | None:
+    def hand_over(self, row: ClaimedRow, now_ms: int, now: float) -> Outstanding | None:
         """A marked row is on its way now; None if its chunk was lost."""
         hand = self._by_chunk.get(chunk_of(row.id))
         if hand is None:
             return None
         hand.outstanding += 1
-        held = self._outstanding[row.id] = Outstanding(row, hand, now_ms)
+        held = self._outstanding[row.id] = Outstanding(row, hand, now_ms, now)
         return held
 
     def outstanding(self, delivery_id: int) -> Outstanding | None:
@@ -133,9 +134,9 @@ class Hands:
                 hand.rows.clear()
                 hand.is_let_go = True
 
-    def late(self, before_ms: int) -> list[ClaimedRow]:
-        """The rows that were handed over before that moment and whose last byte has not been allowed to leave."""
-        return [held.row for held in self._outstanding.values() if held.since_ms < before_ms and not held.is_leaving]
+    def late(self, before: float) -> list[ClaimedRow]:
+        """The rows handed over before that moment of the steady clock whose last byte hasn't been allowed to leave."""
+        return [held.row for held in self._outstanding.values() if held.since < before and not held.is_leaving]
 
     def finished(self) -> list[Hand]:
         """The chunks with nothing left to do."""

@@ -251,8 +251,8 @@ class Worker:
 
     async def _send(self, marked: list[ClaimedRow]) -> None:
         """Render the marked rows and hand them to the connections, which get their turn after every few."""
-        now = now_ms()
-        handed_over = [held for row in marked if (held := self._hands.hand_over(row, now)) is not None]
+        moment = now_ms(), steady_seconds()
+        handed_over = [held for row in marked if (held := self._hands.hand_over(row, *moment)) is not None]
         for begin in range(0, len(handed_over), RENDERED_AT_ONCE):
             for held in handed_over[begin : begin + RENDERED_AT_ONCE]:
                 self._render(held)
@@ -333,7 +333,7 @@ class Worker:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
             claims = self._hands.claims()
-            late = self._hands.late(now_ms() - int(1000 * RECHECK_SECONDS))
+            late = self._hands.late(steady_seconds() - RECHECK_SECONDS)
             stopped, opted_out = await self._database.run(queue.recheck, list(claims), late)
             self._revoke(opted_out)
             self._let_go(stopped)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -57,19 +56,15 @@ class Certificate:
         return context
 
 
-class Mailbox(Message):
+class Mailbox:
     """Keeps what aiosmtpd received."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.received: list[tuple[Envelope, Session]] = []
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.received.append((envelope, session))
         return "250 2.0.0 kept"
-
-    def handle_message(self, message: Any) -> None:
-        raise NotImplementedError
 
 
 class Aiosmtpd:
