@@ -1,4 +1,4 @@
-"""Components that a test needs: without one it is left out on a developer's machine; where all are required it fails."""
+"""Components that a test needs: on a developer's machine it is skipped without one, where all are required it fails."""
 
 import os
 

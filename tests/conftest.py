@@ -6,6 +6,7 @@ could say where the data folder is.
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,9 @@ _data_folder = Path(tempfile.mkdtemp(prefix="sendmill-tests-"))
 os.environ["SENDMILL_DATA"] = str(_data_folder)
 os.environ["DJANGO_SETTINGS_MODULE"] = "sendmill.settings"
 django.setup()
+
+# Started in the background of a shell, this process ignores Ctrl-C, and so would every server that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: on a busy machine the time of one example says nothing.
 hypothesis.settings.register_profile("sendmill", max_examples=60, deadline=None)

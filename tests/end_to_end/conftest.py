@@ -23,10 +23,12 @@ def new_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
     """Makes servers, not started: `new_server(sink.url, SENDMILL_WORKERS="1").start()`. They end with the test."""
     made: list[Server] = request.node.stash.setdefault(_servers, [])
 
-    def make(smtp_url: str = "outbox:", *, beside: Server | None = None, **settings: str) -> Server:
+    def make(
+        smtp_url: str = "outbox:", *, is_migrated: bool = True, beside: Server | None = None, **settings: str
+    ) -> Server:
         folder = tmp_path / f"server-{len(made)}"
         folder.mkdir()
-        made.append(Server(folder, smtp_url, beside=beside, **settings))
+        made.append(Server(folder, smtp_url, is_migrated=is_migrated, beside=beside, **settings))
         return made[-1]
 
     yield make

@@ -21,9 +21,9 @@ def add_sqlite(data: Path) -> None:
     shutil.copy(_migrated_sqlite(), data)
 
 
-def add_postgresql(cluster: str) -> str:
-    """A migrated database beside the one that this address names; its own address."""
-    return _create(cluster, f"TEMPLATE {_name(_migrated_postgresql(cluster))}")
+def add_postgresql(cluster: str, is_migrated: bool) -> str:
+    """A database, migrated or empty, beside the one that this address names; its own address."""
+    return _create(cluster, f"TEMPLATE {_name(_migrated_postgresql(cluster))}" if is_migrated else "")
 
 
 def drop_postgresql(url: str) -> None:

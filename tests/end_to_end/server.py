@@ -29,11 +29,17 @@ class Server:
 
     `folder` keeps its data and log. Settings are those of a user, by environment: `SENDMILL_SMTP_URL` and what else a
     test gives, over short retries and leases. SQLite, or a new database where SENDMILL_DATABASE_URL points; `beside`
-    is another node whose database it shares.
+    is another node whose database it shares. Unless `is_migrated`, the database has no tables yet.
     """
 
     def __init__(
-        self, folder: Path, smtp_url: str = "outbox:", *, beside: "Server | None" = None, **settings: str
+        self,
+        folder: Path,
+        smtp_url: str = "outbox:",
+        *,
+        beside: "Server | None" = None,
+        is_migrated: bool = True,
+        **settings: str,
     ) -> None:
         self.data = folder / "data"
         self.log_path = folder / "server.log"
@@ -53,8 +59,8 @@ class Server:
         if beside is not None:
             self.environment["SENDMILL_DATABASE_URL"] = beside.environment["SENDMILL_DATABASE_URL"]
         elif cluster:
-            self._database = self.environment["SENDMILL_DATABASE_URL"] = add_postgresql(cluster)
-        else:
+            self._database = self.environment["SENDMILL_DATABASE_URL"] = add_postgresql(cluster, is_migrated)
+        elif is_migrated:
             add_sqlite(self.data)
 
     # Life ------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def test_a_second_server_on_the_same_port_is_refused(server: Server) -> None:
 
 
 def test_web_and_worker_refuse_a_database_that_is_behind(new_server: Callable[..., Server]) -> None:
-    server = new_server()
+    server = new_server(is_migrated=False)
     assert "Run 'sendmill migrate' first." in refusal(server, "web")
     assert "Run 'sendmill migrate' first." in refusal(server, "worker")
     server.command("migrate")

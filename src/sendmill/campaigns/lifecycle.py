@@ -73,7 +73,7 @@ def hold_status(campaign_ids: Iterable[int]) -> None:
         _lock("pg_advisory_xact_lock_shared", campaign_id)
 
 
-def _locked(campaign_id: int) -> QuerySet[Campaign]:
+def lock(campaign_id: int) -> QuerySet[Campaign]:
     """The campaign, which nobody else holds or changes until the caller's transaction ends."""
     _lock("pg_advisory_xact_lock", campaign_id)
     return Campaign.objects.filter(pk=campaign_id)
@@ -113,7 +113,7 @@ def set_status(client: Client, object_id: str, status: str) -> None:
     known = Campaign.objects.filter(client=client, object_id=parse_object_id(object_id)).only("pk").first()
     if known is None:
         raise NotFound("There is no such campaign.")
-    campaign = _locked(known.pk).only("status", "phase", "modified_on", "expires_at", "expiry_seconds").get()
+    campaign = lock(known.pk).only("status", "phase", "modified_on", "expires_at", "expiry_seconds").get()
     if campaign.status == Status.COMPLETED:
         raise InvalidField("status", "The campaign is completed.")
     if campaign.status == status:
@@ -162,7 +162,7 @@ def start(campaign_id: int, now: datetime) -> Campaign | None:
     A campaign whose sender, message or group is gone (deletes refuse that, so only by hand in the database) is
     cancelled and closed, and logged as an error.
     """
-    campaign = _locked(campaign_id).first()
+    campaign = lock(campaign_id).first()
     if campaign is None or campaign.phase != Phase.WAITING or campaign.status != Status.ACTIVE:
         return None
     if campaign.starts_at > now:
@@ -205,7 +205,7 @@ def finish_expansion(campaign_id: int) -> bool:
     True if this call did it, False if the campaign was not expanding (any more). To be called in the transaction that
     finds no contact left.
     """
-    campaign = _locked(campaign_id).only("phase", "contact_set_id").first()
+    campaign = lock(campaign_id).only("phase", "contact_set_id").first()
     if campaign is None or campaign.phase != Phase.EXPANDING:
         return False
     assert campaign.contact_set_id is not None, "pinned by start"
@@ -220,10 +220,10 @@ def finish_expansion(campaign_id: int) -> bool:
 def close(campaign_id: int) -> bool:
     """Close a campaign of which no recipient is open: active or paused becomes completed, cancelled stays.
 
-    True if this call did it, False if the campaign is not in phase sending. That no chunk is open is for the caller
-    to know: in phase sending none is added, so it stays true once seen.
+    True if this call did it, False if the campaign is not in phase sending. That no recipient is open is for the caller
+    to know: seen in a transaction that first locks the campaign, it stays true until the end of that.
     """
-    campaign = _locked(campaign_id).only("status", "phase", "modified_on").first()
+    campaign = lock(campaign_id).only("status", "phase", "modified_on").first()
     if campaign is None or campaign.phase != Phase.SENDING:
         return False
     if campaign.status in UNFINISHED:
@@ -232,3 +232,24 @@ def close(campaign_id: int) -> bool:
     campaign.phase = Phase.CLOSED
     campaign.save(update_fields=["status", "modified_on", "phase"])
     return True
+
+
+def ensure_not_cancelled(campaign: Campaign) -> None:
+    """Raise Conflict for a cancelled campaign."""
+    if campaign.status == Status.CANCELLED:
+        raise Conflict("The campaign is cancelled, which is final.")
+
+
+def reopen(campaign: Campaign) -> None:
+    """Let a campaign send again to recipients who had failed: completed becomes active, and it retries anew.
+
+    To be called in the transaction that locks the campaign, which isn't cancelled, and gives it something to do. A
+    paused one stays paused.
+    """
+    if campaign.status == Status.COMPLETED:
+        campaign.status = Status.ACTIVE
+        touch(campaign)
+    if campaign.phase == Phase.CLOSED:
+        campaign.phase = Phase.SENDING
+    campaign.expires_at = max(campaign.expires_at, retry_deadline(timezone.now(), campaign.expiry_seconds))
+    campaign.save(update_fields=["status", "modified_on", "phase", "expires_at"])

@@ -4,7 +4,7 @@ from django.db import connection, transaction
 
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Phase, Status
-from sendmill.delivery.queue import id_range
+from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.statements import statement
 
 
@@ -23,21 +23,25 @@ def close_chunks_of_cancelled(now: int, limit: int = 50) -> int:
         chunk_ids = [row[0] for row in cursor.fetchall()]
     for chunk_id in chunk_ids:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE delivery_chunk SET due_ms = NULL, fence = fence + 1 WHERE id = %s AND owner = ''", [chunk_id]
-            )
-            if cursor.rowcount:
+            cursor.execute(statement("lock_free_chunk"), [chunk_id])
+            if cursor.fetchone():
                 cursor.execute(statement("cancel_rows"), [now, *id_range(chunk_id)])
+                free_chunk(cursor, chunk_id)
     return len(chunk_ids)
 
 
 def close_finished_campaigns() -> list[int]:
     """Close the campaigns whose expansion is over and whose chunks are all done; their ids."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c.id FROM campaigns_campaign c WHERE c.phase = %s AND NOT EXISTS "
-            "(SELECT 1 FROM delivery_chunk k WHERE k.campaign_id = c.id AND k.due_ms IS NOT NULL)",
-            [Phase.SENDING],
-        )
+        cursor.execute(statement("finished_campaigns"))
         finished = [row[0] for row in cursor.fetchall()]
-    return [campaign_id for campaign_id in finished if lifecycle.close(campaign_id)]
+    return [campaign_id for campaign_id in finished if _close(campaign_id)]
+
+
+@transaction.atomic
+def _close(campaign_id: int) -> bool:
+    """Close it unless a retry came first, which locks the campaign too; whether this call did it."""
+    lifecycle.lock(campaign_id)
+    with connection.cursor() as cursor:
+        cursor.execute(statement("finished_campaigns") + " AND c.id = %s", [campaign_id])
+        return cursor.fetchone() is not None and lifecycle.close(campaign_id)

@@ -9,10 +9,10 @@ from django.db import connection, transaction
 
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.models import CHUNK_ROWS, Chunk, Expansion
-from sendmill.delivery.queue import id_range
 from sendmill.delivery.statements import statement
-from sendmill.delivery.states import FIRST_FINAL, State
+from sendmill.delivery.states import State
 
 
 def expanding_campaign_ids() -> list[int]:
@@ -55,7 +55,7 @@ def _next_contacts(contact_set_id: int, cursor_id: int, rows: int) -> tuple[int,
 
 def _write_chunk(campaign: Campaign, cursor_id: int, count: int, now: int) -> None:
     chunk = Chunk.objects.create(campaign=campaign, rows=count, due_ms=0)
-    first, last = id_range(chunk.pk)
+    first, _ = id_range(chunk.pk)
     state = State.CANCELLED if campaign.status == Status.CANCELLED else State.QUEUED
     with connection.cursor() as cursor:
         cursor.execute(
@@ -70,8 +70,4 @@ def _write_chunk(campaign: Campaign, cursor_id: int, count: int, now: int) -> No
                 "client": campaign.client_id,
             },
         )
-        cursor.execute(
-            "UPDATE delivery_chunk SET due_ms = NULL WHERE id = %s AND NOT EXISTS "
-            "(SELECT 1 FROM delivery_delivery WHERE id BETWEEN %s AND %s AND state < %s)",
-            [chunk.pk, first, last, int(FIRST_FINAL)],
-        )
+        free_chunk(cursor, chunk.pk)

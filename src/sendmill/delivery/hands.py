@@ -46,6 +46,7 @@ class Hands:
     def __init__(self) -> None:
         self._by_chunk: dict[int, Hand] = {}
         self._outstanding: dict[int, Outstanding] = {}
+        self._recorded: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_chunk)
@@ -123,8 +124,16 @@ class Hands:
         held = self._outstanding.pop(delivery_id, None)
         if held is not None:
             held.hand.outstanding -= 1
-            if again and not held.hand.is_let_go:
+            if not again:
+                campaign_id = held.hand.claim.campaign_id
+                self._recorded[campaign_id] = self._recorded.get(campaign_id, 0) + 1
+            elif not held.hand.is_let_go:
                 held.hand.rows.append(held.row)
+
+    def take_recorded(self) -> dict[int, int]:
+        """How many outcomes of each campaign have been recorded since the last call."""
+        recorded, self._recorded = self._recorded, {}
+        return recorded
 
     def let_go(self, chunk_ids: Collection[int]) -> None:
         """Send no more of these chunks than is leaving already."""

@@ -24,6 +24,8 @@ class Chunk(models.Model):
     worker that holds it, "" when it is free. `lease_until_ms` is the end of its lease by its owner's clock: others look
     only whether it changes (`leases`). `fence` grows with every change of owner: a write that names an older number is
     refused. `is_let_go`: its campaign was paused or cancelled, and its owner begins nothing more of it.
+
+    `counts` is how many rows are in each state (`chunk_counts`), true as long as `counted_fence` is `fence`.
     """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="chunks", db_index=False)
@@ -33,6 +35,8 @@ class Chunk(models.Model):
     lease_until_ms = models.BigIntegerField(default=0)
     fence = models.BigIntegerField(default=0)
     is_let_go = models.BooleanField(default=False)
+    counts = models.TextField(default="", db_default="")
+    counted_fence = models.BigIntegerField(default=-1, db_default=-1)
 
     class Meta:
         indexes = [
@@ -43,6 +47,15 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"chunk {self.pk} of campaign {self.campaign_id}"
+
+
+class RetryChunk(models.Model):
+    """A chunk whose failed recipients are to be sent again as soon as no worker holds it (see `retry`)."""
+
+    chunk = models.OneToOneField(Chunk, on_delete=models.CASCADE, primary_key=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"retry of chunk {self.pk}"
 
 
 class Expansion(models.Model):
@@ -95,3 +108,15 @@ class RelayBudget(models.Model):
 
     def __str__(self) -> str:
         return self.relay
+
+
+class WorkerReport(models.Model):
+    """What a worker process last said of itself (see `reports`). `reported_ms` is by the database's clock."""
+
+    owner = models.CharField(max_length=120, primary_key=True)
+    reported_ms = models.BigIntegerField()
+    relays = models.TextField()
+    rates = models.TextField()
+
+    def __str__(self) -> str:
+        return self.owner

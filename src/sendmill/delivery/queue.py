@@ -18,8 +18,9 @@ from django.db.backends.utils import CursorWrapper
 from sendmill.addresses import address_key
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign
+from sendmill.delivery.chunk_counts import count_rows, id_range
 from sendmill.delivery.clock import milliseconds
-from sendmill.delivery.models import CHUNK_ROWS, CHUNK_SHIFT
+from sendmill.delivery.models import CHUNK_SHIFT
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
 
@@ -79,12 +80,6 @@ class Exchange:
 def chunk_of(delivery_id: int) -> int:
     """The chunk that a delivery belongs to."""
     return delivery_id >> CHUNK_SHIFT
-
-
-def id_range(chunk_id: int) -> tuple[int, int]:
-    """The first and the last delivery id that a chunk can hold."""
-    first = chunk_id << CHUNK_SHIFT
-    return first, first + CHUNK_ROWS - 1
 
 
 def claim(owner: str, now: int, lease_ms: int, passing_over: Iterable[int] = ()) -> Claim | None:
@@ -203,12 +198,11 @@ def release(chunk_id: int, fence: int) -> None:
         found = cursor.fetchone()
         if found is None or found[1] != fence:
             return
-        cursor.execute(statement("open_rows"), id_range(chunk_id))
-        being_sent, next_due = cursor.fetchone()
-        if being_sent:
+        counted = count_rows(cursor, chunk_id)
+        if counted.being_sent:
             cursor.execute("UPDATE delivery_chunk SET lease_until_ms = 0 WHERE id = %s", [chunk_id])
             return
-        cursor.execute(statement("release_chunk"), [next_due, chunk_id, fence])
+        cursor.execute(statement("release_chunk"), [counted.next_due_ms, counted.stored(), chunk_id, fence])
 
 
 def renew(owner: str, chunk_ids: Iterable[int], now: int, lease_ms: int) -> dict[int, int]:

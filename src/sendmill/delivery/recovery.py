@@ -20,11 +20,12 @@ from django.db import connection, transaction
 
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery import policy
+from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.journal import delete_journal, journal_owners, read_journal
 from sendmill.delivery.leases import Lease, LeaseWatch
 from sendmill.delivery.owner import Owner
-from sendmill.delivery.queue import Attempt, give_back, id_range, record_attempts
+from sendmill.delivery.queue import Attempt, give_back, record_attempts
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
@@ -85,7 +86,6 @@ class Recoverer:
     def _recover_chunk(self, lease: Lease, is_dead: bool, now: int) -> Recovered | None:
         chunk_id, owner_text, fence, until_ms = lease
         owner = Owner.parse(owner_text)
-        first, last = id_range(chunk_id)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement("lock_abandoned_chunk"), [chunk_id, owner_text, fence])
             locked = cursor.fetchone()
@@ -95,7 +95,7 @@ class Recoverer:
             # Read under the lock: from here on the owner's writes are refused, and an owner that only slept sends
             # nothing more (it looks at its lease before every message's last bytes).
             journal = read_journal(self.journals, owner) if owner.node == self.node else None
-            cursor.execute(statement("marked_rows"), [first, last])
+            cursor.execute(statement("marked_rows"), id_range(chunk_id))
             settled = [
                 self._attempt(number, attempts, _last_word(journal, number, fence), expires, now)
                 for number, attempts in cursor.fetchall()
@@ -104,9 +104,7 @@ class Recoverer:
             unsent = [number for number in settled if isinstance(number, int)]
             record_attempts(cursor, attempts, now)
             give_back(cursor, unsent)
-            cursor.execute(statement("open_rows"), [first, last])
-            next_due = cursor.fetchone()[1]
-            cursor.execute(statement("free_recovered_chunk"), [next_due, chunk_id])
+            free_chunk(cursor, chunk_id)
         in_doubt = sum(attempt.state in (State.UNCONFIRMED, State.UNCONFIRMED_HELD) for attempt in attempts)
         return Recovered(chunk_id, owner_text, len(attempts) - in_doubt, in_doubt, len(unsent))
 

@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from sendmill.campaigns import lifecycle
 from sendmill.contacts import maintenance
-from sendmill.delivery import closing, expand
-from sendmill.delivery.clock import now_ms
+from sendmill.delivery import closing, expand, reports, retry
+from sendmill.delivery.clock import database_ms, now_ms
 from sendmill.delivery.leases import LeaseWatch
 from sendmill.delivery.owner import node_id
 from sendmill.delivery.recovery import Recoverer
@@ -62,11 +62,13 @@ class Scheduler:
             Step("start due campaigns", self._start_due_campaigns),
             Step("expand campaigns", self._expand_campaigns),
             Step("recover abandoned chunks", self._recover_abandoned_chunks),
+            Step("retry failed recipients", self._retry_failed),
             Step("close chunks of cancelled campaigns", self._close_cancelled),
             Step("close finished campaigns", self._close_finished),
             Step("recover imports", maintenance.recover_imports, HOUSEKEEPING_SECONDS),
             Step("purge retired contacts", maintenance.purge_retired_sets, HOUSEKEEPING_SECONDS),
             Step("delete settled journals", self._delete_settled_journals, HOUSEKEEPING_SECONDS),
+            Step("delete old reports", self._delete_old_reports, HOUSEKEEPING_SECONDS),
         )
 
     def run(self) -> None:
@@ -127,6 +129,12 @@ class Scheduler:
             )
         return False
 
+    def _retry_failed(self) -> bool:
+        chunk_ids = retry.next_retry_chunks()
+        for chunk_id in chunk_ids:
+            retry.retry_chunk(chunk_id, now_ms())
+        return len(chunk_ids) == retry.CHUNKS_AT_ONCE
+
     def _close_cancelled(self) -> bool:
         return closing.close_chunks_of_cancelled(now_ms()) > 0
 
@@ -137,4 +145,8 @@ class Scheduler:
 
     def _delete_settled_journals(self) -> bool:
         self._recoverer.delete_settled_journals()
+        return False
+
+    def _delete_old_reports(self) -> bool:
+        reports.delete_old_reports(database_ms())
         return False

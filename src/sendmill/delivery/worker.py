@@ -20,7 +20,8 @@ from typing import Literal
 import structlog
 
 from sendmill.campaigns.models import Campaign
-from sendmill.delivery import budget, policy, queue
+from sendmill.delivery import budget, policy, queue, reports
+from sendmill.delivery.attempts import attempt_of, attempt_of_unsendable
 from sendmill.delivery.clock import now_ms, steady_seconds
 from sendmill.delivery.database_thread import DatabaseThread
 from sendmill.delivery.hands import Hands, Outstanding
@@ -105,7 +106,8 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped."""
         log.info("worker.started", owner=self._owner, relays=[relay.name for relay in self._settings.relays])
-        beside = [asyncio.create_task(self._keep_renewing()), asyncio.create_task(self._keep_rechecking())]
+        tasks = (self._keep_renewing(), self._keep_rechecking(), self._keep_reporting())
+        beside = [asyncio.create_task(task) for task in tasks]
         try:
             while not self._stopping.is_set():
                 for task in beside:
@@ -187,9 +189,7 @@ class Worker:
         if not (outcomes or unsendable or wanted):
             return []
         unsent = [outcome.delivery_id for outcome in outcomes if outcome.kind is OutcomeKind.NOT_SENT]
-        attempts = [self._attempt(outcome) for outcome in outcomes if outcome.kind is not OutcomeKind.NOT_SENT]
-        attempts += [self._attempt_of_unsendable(problem) for problem in unsendable]
-        recorded = [attempt for attempt in attempts if attempt is not None]
+        recorded = self._attempts_of(outcomes, unsendable)
         done = await self._database.run(queue.exchange, self._hands.claims(), recorded, unsent, wanted, now_ms())
         for attempt in recorded:
             self._settle(attempt.delivery_id, again=False)
@@ -200,47 +200,29 @@ class Worker:
         self._let_go(done.stopped_chunks)
         return done.marked
 
-    def _attempt(self, outcome: Outcome) -> Attempt | None:
-        """What is recorded of an outcome; None if its chunk was lost meanwhile."""
-        held = self._hands.outstanding(outcome.delivery_id)
-        if held is None:
-            return None
-        attempts = held.row.attempts + 1
-        state, next_attempt_ms = policy.DELIVERED
-        if outcome.kind is not OutcomeKind.ACCEPTED:
-            state, next_attempt_ms = policy.decide(
-                outcome.kind,
-                attempts=attempts,
-                now_ms=now_ms(),
-                expires_ms=held.hand.claim.expires_ms,
-                retry_seconds=self._settings.retry_seconds,
-                in_doubt=self._settings.in_doubt,
-                random=random.random,
-            )
-        return Attempt(
-            outcome.delivery_id,
-            state,
-            attempts,
-            held.since_ms,
-            next_attempt_ms,
-            outcome.code,
-            outcome.reply,
-            outcome.relay,
-        )
+    def _attempts_of(self, outcomes: Sequence[Outcome], unsendable: Sequence[Unsendable]) -> list[Attempt]:
+        """What is recorded of these; nothing of chunks that were lost meanwhile."""
+        attempts = []
+        for outcome in outcomes:
+            held = self._hands.outstanding(outcome.delivery_id)
+            if held is not None and outcome.kind is not OutcomeKind.NOT_SENT:
+                attempts.append(attempt_of(outcome, held, self._decide))
+        for problem in unsendable:
+            held = self._hands.outstanding(problem.delivery_id)
+            if held is not None:
+                attempts.append(attempt_of_unsendable(problem, held))
+        return attempts
 
-    def _attempt_of_unsendable(self, problem: Unsendable) -> Attempt | None:
-        held = self._hands.outstanding(problem.delivery_id)
-        if held is None:
-            return None
-        return Attempt(
-            delivery_id=problem.delivery_id,
-            state=problem.state,
-            attempts=held.row.attempts,
-            attempted_ms=held.since_ms,
-            next_attempt_ms=None,
-            reply_code=None,
-            reply=problem.reason,
-            relay="",
+    def _decide(self, kind: OutcomeKind, attempts: int, expires_ms: int) -> policy.Decision:
+        """The policy for replies, as the settings have it."""
+        return policy.decide(
+            kind,
+            attempts=attempts,
+            now_ms=now_ms(),
+            expires_ms=expires_ms,
+            retry_seconds=self._settings.retry_seconds,
+            in_doubt=self._settings.in_doubt,
+            random=random.random,
         )
 
     def _settle(self, delivery_id: int, again: bool) -> None:
@@ -342,6 +324,18 @@ class Worker:
                 await self._database.run(queue.acknowledge_stop, self._owner, stopped)
             acknowledged = let_go
 
+    async def _keep_reporting(self) -> None:
+        """Say how the relays are and how fast the campaigns go, when it has changed and now and then (`reports`)."""
+        window, said, said_at = reports.RateWindow(steady_seconds()), None, 0.0
+        while True:
+            now = steady_seconds()
+            window.add(now, self._hands.take_recorded())
+            to_say = self._pool.health(), window.rates()
+            if to_say != said or now - said_at > reports.IDLE_REPORT_SECONDS:
+                await self._database.run(reports.write_report, self._owner, *to_say)
+                said, said_at = to_say, now
+            await asyncio.sleep(reports.REPORT_SECONDS)
+
     def _revoke(self, delivery_ids: Collection[int]) -> None:
         """These opted out after they were marked: what has not left stays here."""
         for delivery_id in delivery_ids:
@@ -379,6 +373,7 @@ class Worker:
             await self._exchange([])
         self._hands.let_go(self._hands.claims())
         await self._release_finished()
+        await self._database.run(reports.delete_report, self._owner)
         await self._database.close()
         self._journal.close()
 

@@ -10,9 +10,9 @@ from django.utils.dateparse import parse_date
 
 from sendmill.accounts.models import Client
 from sendmill.campaigns.models import Campaign, Status
+from sendmill.delivery.chunk_counts import id_range
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.models import CHUNK_SHIFT, Chunk
-from sendmill.delivery.queue import id_range
 from sendmill.errors import InvalidField, all_of
 from sendmill.ids import KIND_DELIVERY, number_of, parse_object_id
 from sendmill.results.rows import Heading, results_json

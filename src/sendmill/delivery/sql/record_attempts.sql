@@ -1,10 +1,12 @@
--- What attempts came to. `start_ms` is the moment of the first attempt. Doing it twice changes nothing.
+-- What attempts came to. `start_ms` is the moment of the first attempt, also of one that is sent
+-- again after it failed (its attempts are 0, but it has a reply). Doing it twice changes nothing.
 -- All rows in one statement: one for each takes as much CPU on SQLite, but gives up Python's lock at each row and gets it
 -- back when the event loop pauses, and holds the database's write lock meanwhile.
 -- Parameters: now in ms, a JSON array of arrays.
 UPDATE delivery_delivery
 SET state = attempt.state,
-    start_ms = CASE WHEN delivery_delivery.attempts = 0 THEN attempt.attempted_ms ELSE start_ms END,
+    start_ms = CASE WHEN delivery_delivery.attempts = 0 AND delivery_delivery.reply = '' THEN attempt.attempted_ms
+                    ELSE start_ms END,
     attempts = attempt.attempts,
     modified_ms = %s,
     next_attempt_ms = attempt.next_attempt_ms,
