@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--processes", type=_at_least_one, metavar="N", help="default: SENDMILL_WORKERS")
     _add(commands, "migrate", _migrate, "bring the database's schema up to date")
     _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    status = _add(commands, "status", _status, "what is being sent, how far it is, and how the relays are")
+    status.add_argument("--client", metavar="ID", help="only this client's campaigns")
+    status.add_argument("--json", action="store_true", help="print JSON")
     demo = _add(commands, "demo", _demo, "play a sample campaign through the public API")
     demo.add_argument("--once", action="store_true", help="end after the campaign instead of leaving the server up")
 
@@ -160,6 +163,12 @@ def _doctor(_options: argparse.Namespace) -> int:
     from sendmill.commands.doctor import run_doctor
 
     return run_doctor()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from sendmill.commands.status import show_status
+
+    return show_status(options.client, options.json)
 
 
 def _demo(options: argparse.Namespace) -> int:

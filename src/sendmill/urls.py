@@ -18,6 +18,7 @@ from sendmill.api.imports import ImportView, RejectedRowsView
 from sendmill.api.login import LoginView
 from sendmill.api.messages import MessageView
 from sendmill.api.optouts import OptOutView
+from sendmill.api.progress import ProgressView, RetryView
 from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
 
@@ -35,6 +36,8 @@ api = [
     path("email/import/", ImportView.as_view()),
     path("email/import/rejected/", RejectedRowsView.as_view()),
     path("email/campaign/", CampaignView.as_view()),
+    path("email/campaign/progress/", ProgressView.as_view()),
+    path("email/campaign/retry/", RetryView.as_view()),
     path("email/result/filter/", ResultView.as_view()),
 ]
 

@@ -43,6 +43,35 @@ _IMPORT = {
     "rejected_rows": _COUNT,
 }
 
+_DISPOSITIONS = [
+    "queued", "deferred", "unconfirmed", "delivered", "bounced", "failed", "optout", "cancelled", "invalid",
+]  # fmt: skip
+_STATUS = {"type": "string", "enum": ["active", "paused", "cancelled", "completed"]}
+_TIME_OR_NULL = {"oneOf": [_TIME, {"type": "null"}]}
+_RELAY = _exact(
+    name=_TEXT,
+    state={
+        "type": "string",
+        "enum": ["up", "impaired", "down"],
+        "description": "`impaired`: some worker processes can't use it. Mail goes to the others meanwhile.",
+    },
+    retry_seconds={"type": ["number", "null"], "description": "When it is tried again, while it isn't up."},
+    last_error={"type": ["string", "null"], "description": "It stays after recovery."},
+    open_connections=_COUNT,
+    in_hand={**_COUNT, "description": "Messages handed to it that it hasn't answered."},
+)
+_PROGRESS = {
+    "campaign_id": _ID,
+    "status": _STATUS,
+    "recipients": {**_COUNT, "description": "All of them; 0 before the start."},
+    "complete": {**_COUNT, "description": "Those with a final disposition."},
+    "dispositions": _exact(**dict.fromkeys(_DISPOSITIONS, _COUNT)),
+    "rate": {"type": "number", "minimum": 0, "description": "Messages a second, over the last seconds."},
+    "expected_end": {**_TIME_OR_NULL, "description": "When the queued ones will have been tried at that rate."},
+    "next_retry": {**_TIME_OR_NULL, "description": "When the next deferred recipient is tried again."},
+    "relays": {"type": "array", "items": _RELAY},
+}
+
 COMPONENTS: dict[str, Schema] = {
     "ObjectId": {
         "type": "object",
@@ -71,7 +100,7 @@ COMPONENTS: dict[str, Schema] = {
         start_date={**_TIME, "description": "The wall clock in the campaign's `timezone`, as it was posted."},
         timezone=_TEXT,
         **_TIMES,
-        status={"type": "string", "enum": ["active", "paused", "cancelled", "completed"]},
+        status=_STATUS,
     ),
     "Result": _exact(
         own_id=_ID,
@@ -80,12 +109,7 @@ COMPONENTS: dict[str, Schema] = {
         campaign_id=_ID,
         contact={"type": "object", "additionalProperties": _TEXT, "required": ["name", "email"]},
         campaign_name=_TEXT,
-        disposition={
-            "type": "string",
-            "enum": [
-                "queued", "deferred", "unconfirmed", "delivered", "bounced", "failed", "optout", "cancelled", "invalid",
-            ],
-        },
+        disposition={"type": "string", "enum": _DISPOSITIONS},
         start_date=_TIME,
         modified_on=_TIME,
         email_to=_TEXT,
@@ -93,6 +117,8 @@ COMPONENTS: dict[str, Schema] = {
         complete={"type": "boolean"},
         status={"type": "string", "enum": ["pending", "completed"]},
     ),
+    "Progress": _exact(**_PROGRESS),
+    "Retry": _exact(campaign_id=_ID, recipients={**_COUNT, "description": "How many failed ones are sent to again."}),
     "ImportSummary": _exact(**_IMPORT, **_TIMES),
     "Import": _exact(**_IMPORT, rejected={"type": "array", "items": _REJECTED_ROW}, **_TIMES),
     "Token": _exact(token={"type": "string", "pattern": "^[0-9a-f]{40}$"}, client_id=_HEX_ID),
@@ -113,7 +139,7 @@ _ERRORS = {
     404: ("Detail", "Unknown, malformed, or another client's id: the three look the same."),
     409: (
         "Detail",
-        "A campaign needs it that is not finished (the text names it), or an import was given up.",
+        "It is in use (the text names the campaign), or its state doesn't allow this.",
     ),
     411: ("Detail", "A form without a Content-Length."),
     413: ("Detail", "Larger than SENDMILL_MAX_UPLOAD, or more than 16 MiB beside files."),

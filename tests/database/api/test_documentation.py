@@ -22,7 +22,12 @@ DOCUMENTED = {
     "/email/result/filter/": {"get"},
     "/email/campaign/": {"get", "post", "put"},
 }
-ADDITIONS = {"/email/import/": {"get"}, "/email/import/rejected/": {"get"}}
+ADDITIONS = {
+    "/email/import/": {"get"},
+    "/email/import/rejected/": {"get"},
+    "/email/campaign/progress/": {"get"},
+    "/email/campaign/retry/": {"post"},
+}
 
 
 @pytest.fixture

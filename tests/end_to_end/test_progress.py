@@ -1,0 +1,52 @@
+"""Progress, status and retry, on a real server with a real mail server."""
+
+import json
+
+from tests.end_to_end.api_client import ApiClient
+from tests.end_to_end.campaigns import dispositions, people, people_csv, start_campaign, wait_until_completed
+from tests.end_to_end.server import Server
+from tests.end_to_end.smtp_sink import SmtpSink
+from tests.end_to_end.waiting import wait_for
+
+
+def progress(client: ApiClient, campaign_id: str) -> dict[str, object]:
+    return dict(client.get("/email/campaign/progress/", _id=campaign_id).expect(200).json)
+
+
+def test_retry_sends_again_to_those_that_failed_and_only_to_those(server: Server, sink: SmtpSink) -> None:
+    client = server.create_client("acme")
+    for number in (3, 5):
+        sink.reply_to(f"person{number}@example.com", ["550 5.1.1 unknown"], "RCPT")
+    campaign = start_campaign(client, people_csv(10))
+    wait_until_completed(client, campaign)
+    assert dispositions(client, campaign) == {"delivered": 8, "failed": 2}
+    retried = client.post("/email/campaign/retry/", None, _id=campaign).expect(202).json
+    assert retried["recipients"] == 2
+    wait_until_completed(client, campaign)
+    assert dispositions(client, campaign) == {"delivered": 10}
+    assert sorted(sink.recipients) == sorted(people(10))
+    found = progress(client, campaign)
+    assert (found["recipients"], found["complete"], found["status"]) == (10, 10, "completed")
+
+
+def test_status_and_progress_tell_how_it_goes(server: Server, sink: SmtpSink) -> None:
+    client = server.create_client("acme")
+    sink.jitter_seconds = 0.2
+    campaign = start_campaign(client, people_csv(3_000))
+    wait_for(lambda: progress(client, campaign)["rate"], what=lambda: progress(client, campaign))
+    [seen] = json.loads(server.command("status", "--json", "--client", client.client_id))["campaigns"]
+    assert seen["campaign_id"] == campaign and seen["recipients"] == 3_000
+    assert sum(seen["dispositions"].values()) == 3_000
+    text = server.command("status")
+    assert "2 worker processes" in text and f"relay 127.0.0.1:{sink.port}  up" in text
+    assert campaign in text and "messages/s" in text
+
+    sink.stop()
+    wait_for(lambda: [relay["state"] for relay in json.loads(server.command("status", "--json"))["relays"]] == ["down"])
+    [relay] = list(progress(client, campaign)["relays"])  # type: ignore[call-overload]
+    assert relay["state"] == "down" and relay["last_error"]
+    assert "tried again in" in server.command("status")
+    sink.start()
+    wait_until_completed(client, campaign)
+    assert dispositions(client, campaign)["delivered"] == 3_000
+    assert "No campaign is waiting or being sent." in server.command("status")
