@@ -95,6 +95,18 @@ def _parser() -> argparse.ArgumentParser:
     remove_key.add_argument("domain", metavar="DOMAIN")
     remove_key.add_argument("selector", metavar="SELECTOR")
 
+    limit = commands.add_parser("limit", help="how much may be sent").add_subparsers(required=True, metavar="ACTION")
+    set_limit = _add(limit, "set", _set_limit, "set a limit over all processes and machines, in place of the one before")
+    set_limit.add_argument("--rate", type=float, metavar="N", help="messages a second")
+    set_limit.add_argument("--connections", type=_at_least_one, metavar="N", help="handed over at once")
+    set_limit.add_argument("--weight", type=_at_least_one, metavar="N", default=1, help="a client's share; default: 1")
+    list_limits = _add(limit, "list", _list_limits, "print every limit")
+    list_limits.add_argument("--json", action="store_true", help="print JSON")
+    remove_limit = _add(limit, "remove", _remove_limit, "delete a limit")
+    for about_limit in (set_limit, remove_limit):
+        about_limit.add_argument("kind", choices=("relay", "sender", "client", "domain"))
+        about_limit.add_argument("name", metavar="NAME", help="host:port, an address, a client's id, or a domain")
+
     for name, command in (("schedule", _schedule), ("deliver", _deliver)):
         hidden = commands.add_parser(name)  # no help text: a part of `run` and `worker`, not for people
         hidden.add_argument("--parent", type=int, required=True)
@@ -217,6 +229,24 @@ def _remove_dkim_key(options: argparse.Namespace) -> int:
     from sendmill.commands import dkim
 
     return dkim.remove(options.domain, options.selector)
+
+
+def _set_limit(options: argparse.Namespace) -> int:
+    from sendmill.commands import limit
+
+    return limit.set_limit(options.kind, options.name, options.rate, options.connections, options.weight)
+
+
+def _list_limits(options: argparse.Namespace) -> int:
+    from sendmill.commands import limit
+
+    return limit.show_all(options.json)
+
+
+def _remove_limit(options: argparse.Namespace) -> int:
+    from sendmill.commands import limit
+
+    return limit.remove(options.kind, options.name)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Rates: a token bucket for each relay with a `rate`, in the database, so that it holds over all workers."""
+"""Rates: a token bucket for each, in the database, so that it holds over all workers."""
 
 from collections.abc import Mapping
 
 from django.db import transaction
 
 from sendmill.delivery.clock import database_ms
-from sendmill.delivery.models import RelayBudget
+from sendmill.delivery.models import TokenBucket
 
 # A bucket holds this many seconds of its rate and one message: more would let a quiet relay burst, less would
 # lose tokens between two visits of the workers.
@@ -18,23 +18,30 @@ def take_now(wanted: Mapping[str, int], rates: Mapping[str, float]) -> dict[str,
 
 
 def take(wanted: Mapping[str, int], rates: Mapping[str, float], now: int) -> dict[str, int]:
-    """Take up to `wanted` messages for each relay name from its bucket: name → how many may be sent now.
+    """Take up to `wanted` messages from each bucket: its key → how many may be sent now.
 
     `rates` are messages a second. `now` is in ms.
     """
-    return {relay: _take(relay, rates[relay], count, now) for relay, count in wanted.items() if count > 0}
-
-
-def _take(relay: str, rate: float, wanted: int, now: int) -> int:
-    RelayBudget.objects.get_or_create(relay=relay, defaults={"tokens": 0.0, "refilled_ms": now})
+    keys = sorted(key for key, count in wanted.items() if count > 0)
+    if not keys:
+        return {}
+    known = set(TokenBucket.objects.filter(key__in=keys).values_list("key", flat=True))
+    for key in keys:
+        if key not in known:
+            TokenBucket.objects.get_or_create(key=key, defaults={"tokens": 0.0, "refilled_ms": now})
     with transaction.atomic():
-        budget = RelayBudget.objects.select_for_update().get(relay=relay)
-        # A clock that goes back must not take tokens away, nor one that goes forward and back give them twice.
-        elapsed = max(0, now - budget.refilled_ms) / 1000
-        capacity = 1.0 + rate * BUCKET_SECONDS
-        tokens = min(capacity, budget.tokens + elapsed * rate)
-        granted = min(int(tokens), wanted)
-        budget.tokens = tokens - granted
-        budget.refilled_ms = now if elapsed or now < budget.refilled_ms - 1000 else budget.refilled_ms
-        budget.save(update_fields=["tokens", "refilled_ms"])
+        # In the order of their keys: two workers must not wait for each other's second.
+        buckets = TokenBucket.objects.select_for_update().filter(key__in=keys).order_by("key")
+        return {bucket.key: _take(bucket, rates[bucket.key], wanted[bucket.key], now) for bucket in buckets}
+
+
+def _take(bucket: TokenBucket, rate: float, wanted: int, now: int) -> int:
+    # A clock that goes back must not take tokens away, nor one that goes forward and back give them twice.
+    elapsed = max(0, now - bucket.refilled_ms) / 1000
+    capacity = 1.0 + rate * BUCKET_SECONDS
+    tokens = min(capacity, bucket.tokens + elapsed * rate)
+    granted = min(int(tokens), wanted)
+    bucket.tokens = tokens - granted
+    bucket.refilled_ms = now if elapsed or now < bucket.refilled_ms - 1000 else bucket.refilled_ms
+    bucket.save(update_fields=["tokens", "refilled_ms"])
     return granted

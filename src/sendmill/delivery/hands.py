@@ -5,23 +5,52 @@ No database and no network here: `worker` asks these and does the rest.
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from sendmill.delivery.gates import Gate
 from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
+from sendmill.delivery.render import CampaignMessage
 
 
 @dataclass(slots=True)
 class Hand:
-    """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the monotonic clock.
+    """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the steady clock.
 
-    `outstanding` counts its rows that are on their way. `is_let_go`: its campaign was stopped, nothing more begins.
+    `rows` wait for their turn, those in `parked` for a domain that is at its limit. `gates` are those that all its rows
+    go through. `outstanding` counts its rows that are on their way. `is_let_go`: nothing more of it begins here, for
+    its campaign was stopped or it is given back. `not_before_ms`: whoever takes it next should not do so earlier.
     """
 
     claim: Claim
+    message: CampaignMessage
     deadline: float
     rows: deque[ClaimedRow]
+    gates: tuple[Gate, ...] = ()
+    parked: dict[Gate, deque[ClaimedRow]] = field(default_factory=dict)
     outstanding: int = 0
     is_let_go: bool = False
+    not_before_ms: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many rows are still to be sent."""
+        return len(self.rows) + (sum(map(len, self.parked.values())) if self.parked else 0)
+
+    def park(self, row: ClaimedRow, gate: Gate) -> None:
+        """Its domain is at its limit."""
+        self.parked.setdefault(gate, deque()).append(row)
+
+    def unpark(self) -> None:
+        """Limits have changed: all wait for their turn again."""
+        for parked in self.parked.values():
+            self.rows.extend(parked)
+        self.parked.clear()
+
+    def let_go(self) -> None:
+        """Begin nothing more of it."""
+        self.rows.clear()
+        self.parked.clear()
+        self.is_let_go = True
 
 
 @dataclass(slots=True)
@@ -55,9 +84,9 @@ class Hands:
         """Every chunk, as of now."""
         return list(self._by_chunk.values())
 
-    def add(self, claim: Claim, deadline: float) -> None:
+    def add(self, claim: Claim, message: CampaignMessage, deadline: float, gates: tuple[Gate, ...] = ()) -> None:
         """A chunk that was claimed."""
-        self._by_chunk[claim.chunk_id] = Hand(claim, deadline, deque(claim.rows))
+        self._by_chunk[claim.chunk_id] = Hand(claim, message, deadline, deque(claim.rows), gates)
 
     def remove(self, chunk_id: int) -> list[int] | None:
         """Forget a chunk; the deliveries of it that are on their way, None if it wasn't in hand."""
@@ -86,18 +115,7 @@ class Hands:
 
     def waiting_rows(self) -> int:
         """How many rows are still to be sent."""
-        return sum(len(hand.rows) for hand in self._by_chunk.values())
-
-    def take(self, most: int) -> list[ClaimedRow]:
-        """Up to `most` rows, in turns from each chunk."""
-        taken: list[ClaimedRow] = []
-        hands = [hand for hand in self._by_chunk.values() if hand.rows]
-        while hands and len(taken) < most:
-            for hand in hands:
-                if len(taken) < most:
-                    taken.append(hand.rows.popleft())
-            hands = [hand for hand in hands if hand.rows]
-        return taken
+        return sum(hand.waiting for hand in self._by_chunk.values())
 
     def put_back(self, row: ClaimedRow) -> None:
         """A row that was taken and can't be sent yet."""
@@ -140,8 +158,7 @@ class Hands:
         for chunk_id in chunk_ids:
             hand = self._by_chunk.get(chunk_id)
             if hand is not None:
-                hand.rows.clear()
-                hand.is_let_go = True
+                hand.let_go()
 
     def late(self, before: float) -> list[ClaimedRow]:
         """The rows handed over before that moment of the steady clock whose last byte hasn't been allowed to leave."""
@@ -149,4 +166,4 @@ class Hands:
 
     def finished(self) -> list[Hand]:
         """The chunks with nothing left to do."""
-        return [hand for hand in self._by_chunk.values() if not hand.rows and not hand.outstanding]
+        return [hand for hand in self._by_chunk.values() if not hand.outstanding and not hand.waiting]

@@ -99,15 +99,53 @@ class Delivery(models.Model):
         return f"{self.email} ({self.pk})"
 
 
-class RelayBudget(models.Model):
-    """The token bucket of a relay with a `rate`, shared by all workers of all machines."""
+class TokenBucket(models.Model):
+    """The token bucket of a rate, shared by all workers of all machines. `key` is `LimitKey.bucket`.
 
-    relay = models.CharField(max_length=320, unique=True)
+    Table and column keep the names they had when only relays had rates: nodes of that version go on using them.
+    """
+
+    key = models.CharField(max_length=400, unique=True, db_column="relay")
     tokens = models.FloatField(default=0)
     refilled_ms = models.BigIntegerField(default=0)
 
+    class Meta:
+        db_table = "delivery_relaybudget"
+
     def __str__(self) -> str:
-        return self.relay
+        return self.key
+
+
+class Limit(models.Model):
+    """What an operator has limited (see `limits`): `kind` and `name` are those of a `LimitKey`."""
+
+    kind = models.CharField(max_length=10)
+    name = models.CharField(max_length=320)
+    rate = models.FloatField(null=True)
+    connections = models.PositiveIntegerField(null=True)
+    weight = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "name"], name="one_limit_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class SlotHolding(models.Model):
+    """How many of a limit's connections one worker has, and would like to have. `renewed_ms` is the database's time."""
+
+    limit = models.ForeignKey(Limit, on_delete=models.CASCADE, related_name="holdings")
+    owner = models.CharField(max_length=120)
+    held = models.PositiveIntegerField(default=0)
+    wanted = models.PositiveIntegerField(default=0)
+    renewed_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["limit", "owner"], name="one_holding_per_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.held} of {self.limit_id} held by {self.owner}"
 
 
 class WorkerReport(models.Model):

@@ -50,12 +50,14 @@ class OutboxChannel:
     """Writes transmissions into a Maildir, a few in each turn of the event loop."""
 
     lacks_smtputf8 = False
+    takes_anybody = True
 
     def __init__(self, relay: Relay, pool: "RelayPool", folder: Path | None) -> None:
         if folder is None:
             raise ValueError("an outbox needs its folder")
         self.name = relay.name
         self.permits: int | None = None
+        self.allowed_connections: int | None = None
         self._folder = folder
         self._pool = pool
         self._waiting: deque[Transmission] = deque()
@@ -67,6 +69,15 @@ class OutboxChannel:
         self._is_closing = False
         self._last_error: str | None = None
 
+    def allow_connections(self, connections: int | None) -> None:
+        """It has none."""
+        self.allowed_connections = connections
+
+    @property
+    def connections_in_use(self) -> int:
+        """None."""
+        return 0
+
     @property
     def is_up(self) -> bool:
         """Whether it takes transmissions."""
@@ -74,10 +85,15 @@ class OutboxChannel:
 
     def free_slots(self) -> int:
         """How many more transmissions it takes now."""
-        return max(SLOTS - len(self._waiting), 0) if self.is_up else 0
+        if not self.is_up:
+            return 0
+        free = SLOTS - len(self._waiting)
+        return max(free if self.permits is None else min(free, self.permits), 0)
 
     def submit(self, transmission: Transmission) -> None:
         """Takes a transmission; NOT_SENT at once when the outbox can't be written."""
+        if self.permits is not None:
+            self.permits -= 1
         if not self.is_up:
             self._not_sent(transmission, self._last_error or "shutting down")
             return
@@ -186,4 +202,6 @@ class OutboxChannel:
             self._not_sent(transmission, reason)
 
     def _not_sent(self, transmission: Transmission, reason: str) -> None:
+        if self.permits is not None:
+            self.permits += 1
         self._pool.conclude(Outcome(transmission.delivery_id, OutcomeKind.NOT_SENT, None, reason, self.name))

@@ -7,7 +7,7 @@ transaction that holds the chunks and their campaigns still. All functions work 
 one suite of tests holds them to it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,6 +52,18 @@ class Claim:
     expires_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class PassingOver:
+    """Of which campaigns, clients (primary keys) and senders (as compared) a worker wants no more now."""
+
+    campaign_ids: Collection[int] = ()
+    client_ids: Collection[int] = ()
+    senders: Collection[str] = ()
+
+
+NOTHING_PASSED_OVER = PassingOver()
+
+
 class Attempt(NamedTuple):
     """What an attempt came to, as it is recorded. `attempts` counts this one too; times are in ms.
 
@@ -82,16 +94,18 @@ def chunk_of(delivery_id: int) -> int:
     return delivery_id >> CHUNK_SHIFT
 
 
-def claim(owner: str, now: int, lease_ms: int, passing_over: Iterable[int] = ()) -> Claim | None:
+def claim(owner: str, now: int, lease_ms: int, passing_over: PassingOver = NOTHING_PASSED_OVER) -> Claim | None:
     """Take the next due chunk of the campaign that has the fewest in hand; None when nothing is due.
 
-    `passing_over` are campaigns of which the worker wants none. Looking is done outside of the transaction, so that
-    an idle worker never asks SQLite for its one write lock.
+    Looking is done outside of the transaction, so that an idle worker never asks SQLite for its one write lock.
     """
-    passed_over = set(passing_over)
+    # No campaign and no client has the number 0, no sender is empty.
+    lists = {"campaigns": passing_over.campaign_ids or {0}, "clients": passing_over.client_ids or {0}}
+    senders = sorted(passing_over.senders) or [""]
     with connection.cursor() as cursor:
-        cursor.execute(statement("claimable_campaigns"), [now, CLAIMABLE_CAMPAIGNS + len(passed_over)])
-        campaigns = [row[0] for row in cursor.fetchall() if row[0] not in passed_over]
+        looking = statement("claimable_campaigns", **lists).replace("{senders}", ",".join(["%s"] * len(senders)))
+        cursor.execute(looking, [now, *senders, CLAIMABLE_CAMPAIGNS])
+        campaigns = [row[0] for row in cursor.fetchall()]
     for campaign_id in campaigns:
         claimed = _claim_of(campaign_id, owner, now, lease_ms)
         if claimed is not None:
@@ -187,8 +201,8 @@ def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Map
     return found
 
 
-def release(chunk_id: int, fence: int) -> None:
-    """Give a chunk back; it is due again when the next of its open rows is.
+def release(chunk_id: int, fence: int, not_before_ms: int = 0) -> None:
+    """Give a chunk back; it is due again when the next of its open rows is, but not before `not_before_ms`.
 
     A row that is still marked as being sent (none should be) leaves the chunk owned with its lease ended, so that
     recovery looks at it.
@@ -202,7 +216,8 @@ def release(chunk_id: int, fence: int) -> None:
         if counted.being_sent:
             cursor.execute("UPDATE delivery_chunk SET lease_until_ms = 0 WHERE id = %s", [chunk_id])
             return
-        cursor.execute(statement("release_chunk"), [counted.next_due_ms, counted.stored(), chunk_id, fence])
+        due_ms = None if counted.next_due_ms is None else max(counted.next_due_ms, not_before_ms)
+        cursor.execute(statement("release_chunk"), [due_ms, counted.stored(), chunk_id, fence])
 
 
 def renew(owner: str, chunk_ids: Iterable[int], now: int, lease_ms: int) -> dict[int, int]:

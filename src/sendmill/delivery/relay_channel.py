@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from sendmill.delivery.relay_state import Backoff
+from sendmill.delivery.relay_state import Backoff, Timers
 from sendmill.delivery.relays import Relay
 from sendmill.delivery.smtp import refuse_for_capabilities
 from sendmill.delivery.smtp_connection import SmtpConnection
@@ -49,7 +49,9 @@ class RelayChannel:
         self.name = relay.name
         self.may_send = pool.may_send
         self.permits: int | None = None if relay.rate is None else 0
+        self.allowed_connections: int | None = None
         self.lacks_smtputf8 = False
+        self.takes_anybody = relay.takes_anybody
         self._relay = relay
         self._pool = pool
         self._ready = ready
@@ -67,7 +69,7 @@ class RelayChannel:
         self._answers = 0
         self._is_watched = False
         self._may_grow = True
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers = Timers()
         self._is_ticking = False
         self._is_closing = False
         self._last_error: str | None = None
@@ -83,10 +85,12 @@ class RelayChannel:
         """How many more transmissions it takes now."""
         if not self.is_up:
             return 0
-        if self._is_proving:
+        if not self._most_connections:
+            most = 0
+        elif self._is_proving:
             most = 2
         else:
-            most = 2 * (self._relay.connections if self._may_grow else len(self._open) or 1) + self._ready
+            most = 2 * (self._most_connections if self._may_grow else len(self._open) or 1) + self._ready
         free = most - self._in_hand
         if self.permits is not None and self.permits < free:
             free = self.permits
@@ -128,21 +132,13 @@ class RelayChannel:
         """Its state now."""
         paused = 0.0 if self._paused_until is None else max(self._paused_until - time.monotonic(), 0.0)
         return RelayHealth(
-            self.name,
-            paused,
-            self._pausing.failures,
-            self._last_error,
-            len(self._open),
-            self._in_hand,
-            self.permits,
+            self.name, paused, self._pausing.failures, self._last_error, len(self._open), self._in_hand, self.permits
         )
 
     def begin_close(self) -> None:
         """Takes and opens nothing more; connections finish what is on the wire and say QUIT."""
         self._is_closing = True
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel()
         for task in self._opening:
             task.cancel()
         self._give_back_waiting("shutting down")
@@ -173,7 +169,7 @@ class RelayChannel:
                 return transmission
             if transmission.smtputf8 and not connection.capabilities.smtputf8:
                 self.lacks_smtputf8 = True
-                if self._pool.others_may_take_smtputf8():
+                if self._pool.others_may_take_smtputf8(transmission):
                     self._in_hand -= 1
                     self._return_permit()
                     self._pool.submit(transmission)
@@ -228,19 +224,34 @@ class RelayChannel:
         self._open_more()
         self._pool.slots_changed()
 
+    def allow_connections(self, connections: int | None) -> None:
+        """No more connections than these; those that are too many finish what is on their wire. None: no limit."""
+        self.allowed_connections = connections
+        for connection in list(self._open)[self._most_connections :]:
+            connection.retire()
+        self._open_more()
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many are open, or being opened."""
+        return len(self._open) + len(self._opening)
+
+    @property
+    def _most_connections(self) -> int:
+        allowed = self.allowed_connections
+        return self._relay.connections if allowed is None else min(self._relay.connections, allowed)
+
     # Connections ----------------------------------------------------------------------------------------------------
 
     def _open_more(self) -> None:
         """Opens connections for what waits, as far as that may be."""
         opening, is_open = len(self._opening), len(self._open)
-        if is_open + opening >= self._relay.connections or not self._waiting or not self.is_up:
-            return
-        if is_open and not self._may_grow:
+        if not self._waiting or not self.is_up or (is_open and not self._may_grow):
             return
         count = min(
             (len(self._waiting) + 1) // 2 - opening,
             max(1, is_open) - opening,
-            self._relay.connections - is_open - opening,
+            self._most_connections - is_open - opening,
         )
         for _ in range(count):
             task = asyncio.get_running_loop().create_task(self._open_connection())
@@ -295,7 +306,7 @@ class RelayChannel:
                 error=str(problem),
                 seconds=round(seconds, 3),
             )
-            self._later(seconds, self._grow_again)
+            self._timers.later(seconds, self._grow_again)
 
     def _grow_again(self) -> None:
         self._may_grow = True
@@ -305,7 +316,7 @@ class RelayChannel:
     def _tick_later(self) -> None:
         if not self._is_ticking:
             self._is_ticking = True
-            self._later(self._pool.tick_seconds, self._tick)
+            self._timers.later(self._pool.tick_seconds, self._tick)
 
     def _tick(self) -> None:
         """Ends what has passed its deadline."""
@@ -316,16 +327,6 @@ class RelayChannel:
                 connection.time_out()
         if self._open:
             self._tick_later()
-
-    def _later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Calls `act` after a time, unless the channel closes before."""
-
-        def run() -> None:
-            self._timers.discard(timer)
-            act()
-
-        timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
 
     # Pausing --------------------------------------------------------------------------------------------------------
 
@@ -345,13 +346,13 @@ class RelayChannel:
             seconds=round(seconds, 3),
             failures_in_a_row=self._pausing.failures,
         )
-        self._later(seconds, self._resume)
+        self._timers.later(seconds, self._resume)
         self._give_back_waiting(str(problem))
 
     def _watch(self) -> None:
         self._is_watched = True
         answers = self._answers
-        self._later(STALL_SECONDS, lambda: self._look_for_stall(answers))
+        self._timers.later(STALL_SECONDS, lambda: self._look_for_stall(answers))
 
     def _look_for_stall(self, answers_before: int) -> None:
         """Gives back what waits if the relay has answered nothing meanwhile; it gets two until it has answered one."""

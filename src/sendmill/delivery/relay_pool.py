@@ -10,6 +10,7 @@ from sendmill.delivery.outbox import OutboxChannel
 from sendmill.delivery.relay_channel import RelayChannel
 from sendmill.delivery.relay_state import LossCounter
 from sendmill.delivery.relays import Relay
+from sendmill.delivery.routes import Room
 from sendmill.delivery.smtp import refuse_addresses
 from sendmill.delivery.transmission import (
     OnLastBytes,
@@ -37,7 +38,8 @@ class RelayPool:
     `ready` is how many transmissions each relay takes beyond the two per connection that are on the wire. They are
     what a connection puts into the write that ends its last message; without any, each message costs a write more.
 
-    A relay with a rate sends only what `grant` allows: the rate holds over all workers, so its budget is not here.
+    A relay with a rate sends only what `grant` allows, one with a limit of connections opens only what
+    `allow_connections` does: both hold over all workers, so neither is kept here.
     """
 
     def __init__(
@@ -66,12 +68,17 @@ class RelayPool:
             else RelayChannel(relay, self, relay.connections if ready is None else ready, _tls_context(relay))
             for relay in relays
         ]
+        self._by_name = {channel.name: channel for channel in self._channels}
 
     # What a worker calls --------------------------------------------------------------------------------------------
 
     def free_slots(self) -> int:
         """How many transmissions the relays that are up take right now."""
         return sum(channel.free_slots() for channel in self._channels)
+
+    def room(self) -> Room:
+        """The free slots of each relay that is up."""
+        return Room({channel.name: channel.free_slots() for channel in self._channels if channel.is_up})
 
     async def wait_for_slot(self) -> None:
         """Returns when `free_slots()` is above 0."""
@@ -80,7 +87,7 @@ class RelayPool:
             await self._slots_changed.wait()
 
     def submit(self, transmission: Transmission) -> None:
-        """Hands over a transmission. It goes to the relay with the most free slots."""
+        """Hands over a transmission. It goes to the relay with the most free slots on its route."""
         refusal = refuse_addresses(transmission)
         if refusal is not None:
             self.refuse(transmission, refusal, "")
@@ -92,11 +99,31 @@ class RelayPool:
         for channel in self._channels:
             channel.withdraw(is_wanted_back)
 
+    def set_limits(self, relay_name: str, *, has_rate: bool, has_connections: bool) -> None:
+        """From now on a relay sends only what `grant` allows, or opens only what `allow_connections` does, or neither.
+
+        What it had been allowed before stays allowed.
+        """
+        channel = self._by_name[relay_name]
+        if has_rate != (channel.permits is not None):
+            channel.permits = 0 if has_rate else None
+        if has_connections != (channel.allowed_connections is not None):
+            channel.allow_connections(0 if has_connections else None)
+
+    def allow_connections(self, relay_name: str, connections: int) -> None:
+        """How many connections a relay with a limit may have open."""
+        self._by_name[relay_name].allow_connections(connections)
+        self.slots_changed()
+
+    def connections_in_use(self, relay_name: str) -> int:
+        """How many connections of a relay are open, or being opened."""
+        return self._by_name[relay_name].connections_in_use
+
     def grant(self, relay_name: str, messages: int) -> None:
         """Allows a relay that has a rate this many messages more."""
-        for channel in self._channels:
-            if channel.name == relay_name and channel.permits is not None:
-                channel.permits += messages
+        channel = self._by_name[relay_name]
+        if channel.permits is not None:
+            channel.permits += messages
         self.slots_changed()
 
     def health(self) -> list[RelayHealth]:
@@ -147,24 +174,38 @@ class RelayPool:
         self._slots_changed.set()
 
     def others_are_up(self, channel: RelayChannel) -> bool:
-        """Whether another relay than this one takes transmissions."""
-        return any(other is not channel and other.is_up for other in self._channels)
+        """Whether another relay than this one takes anybody's transmissions."""
+        return any(other is not channel and other.is_up and other.takes_anybody for other in self._channels)
 
-    def others_may_take_smtputf8(self) -> bool:
-        """Whether a relay is up that has not been seen to lack SMTPUTF8."""
-        return any(channel.is_up and not channel.lacks_smtputf8 for channel in self._channels)
+    def others_may_take_smtputf8(self, transmission: Transmission) -> bool:
+        """Whether a relay on its route is up that has not been seen to lack SMTPUTF8."""
+        return any(
+            channel.is_up and not channel.lacks_smtputf8 for tier in self._tiers(transmission) for channel in tier
+        )
 
     @staticmethod
     def _report(callback: str, error: Exception) -> None:
         asyncio.get_running_loop().call_exception_handler({"message": f"error in {callback}", "exception": error})
 
+    def _tiers(self, transmission: Transmission) -> list[list[RelayChannel | OutboxChannel]]:
+        """The channels of its route."""
+        if not transmission.route:
+            return [self._channels]
+        return [[self._by_name[name] for name in tier] for tier in transmission.route]
+
     def _channel_for(self, transmission: Transmission) -> RelayChannel | OutboxChannel:
-        channels = self._channels
-        if len(channels) == 1:
-            return channels[0]
+        """The one with most free slots in the first tier that is up; if all are down, one that gives it back."""
+        if len(self._channels) == 1:
+            return self._channels[0]
+        tiers = self._tiers(transmission)
         if transmission.smtputf8:
-            channels = [channel for channel in channels if channel.is_up and not channel.lacks_smtputf8] or channels
-        return max(channels, key=lambda channel: channel.free_slots())
+            able = [[channel for channel in tier if not channel.lacks_smtputf8] for tier in tiers]
+            tiers = able + tiers
+        for tier in tiers:
+            up = [channel for channel in tier if channel.is_up]
+            if up:
+                return max(up, key=lambda channel: channel.free_slots())
+        return tiers[-1][0]
 
 
 def _tls_context(relay: Relay) -> ssl.SSLContext | None:

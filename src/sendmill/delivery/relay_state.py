@@ -1,5 +1,6 @@
 """How long to leave something alone that fails, and which transmissions it fails at."""
 
+import asyncio
 from collections.abc import Callable
 
 MESSAGE_LOSSES = 3
@@ -29,6 +30,31 @@ class Backoff:
     def reset(self) -> None:
         """Things work again."""
         self.failures = 0
+
+
+class Timers:
+    """Calls to be made later, unless all are called off before."""
+
+    __slots__ = ("_timers",)
+
+    def __init__(self) -> None:
+        self._timers: set[asyncio.TimerHandle] = set()
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Calls `act` after a time."""
+
+        def run() -> None:
+            self._timers.discard(timer)
+            act()
+
+        timer = asyncio.get_running_loop().call_later(seconds, run)
+        self._timers.add(timer)
+
+    def cancel(self) -> None:
+        """None of them is made."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
 
 class LossCounter:

@@ -5,15 +5,18 @@ No error quotes what was written: with a character left unencoded, any part of t
 
 import math
 import urllib.parse
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.errors import SettingError
+from sendmill.ids import parse_object_id
 
 Tls = Literal["auto", "none", "starttls", "implicit"]
 
 DEFAULT_CONNECTIONS = 20
-_PARAMETERS = ("tls", "connections", "rate", "verify")
+_PARAMETERS = ("tls", "connections", "rate", "verify", "priority", "senders", "clients")
 _TLS: dict[str, Tls] = {"auto": "auto", "none": "none", "starttls": "starttls", "implicit": "implicit"}
 
 
@@ -30,6 +33,9 @@ class Relay:
 
     `connections` is the most that one worker process opens. `rate` is messages per second over all workers, None for no
     limit. `user` and `password` are both given or both None, and never shown.
+
+    `priority` is 1 for the first choice. `senders` (addresses and domains, lower case) and `clients` (object ids) are
+    whose mail it takes; with both empty, anybody's (see `routes`).
     """
 
     kind: Literal["smtp", "outbox"]
@@ -41,6 +47,14 @@ class Relay:
     verify: bool = True
     connections: int = DEFAULT_CONNECTIONS
     rate: float | None = None
+    priority: int = 1
+    senders: frozenset[str] = frozenset()
+    clients: frozenset[str] = frozenset()
+
+    @property
+    def takes_anybody(self) -> bool:
+        """Whether it takes the mail of every sender and client."""
+        return not self.senders and not self.clients
 
     @property
     def name(self) -> str:
@@ -54,7 +68,8 @@ def parse_relays(setting: str) -> tuple[Relay, ...]:
     """The relays that a value of SENDMILL_SMTP_URL names, at least one.
 
     `outbox:`, or comma-separated
-    `smtp://[user:pass@]host[:port]?tls=auto|none|starttls|implicit&connections=20&rate=100&verify=yes|no`.
+    `smtp://[user:pass@]host[:port]?tls=auto|none|starttls|implicit&connections=20&rate=100&verify=yes|no&priority=1`
+    `&senders=news@a.example;b.example&clients=<24 hex>;<24 hex>`.
     Raises RelaySettingError.
     """
     if setting.strip() == "outbox:":
@@ -71,6 +86,8 @@ def parse_relays(setting: str) -> tuple[Relay, ...]:
     for number, relay in enumerate(relays):
         if relay.name in [other.name for other in relays[:number]]:
             raise RelaySettingError(f"{relay.name} is named twice.")
+    if not any(relay.takes_anybody for relay in relays):
+        raise RelaySettingError("at least one relay must be without senders= and clients=, for everybody else's mail.")
     return relays
 
 
@@ -106,6 +123,11 @@ def _parse_relay(url: str, which: str) -> Relay:
         verify=_yes_or_no(given.get("verify", "yes"), which),
         connections=_connections(given.get("connections", str(DEFAULT_CONNECTIONS)), which),
         rate=_rate(given["rate"], which) if "rate" in given else None,
+        priority=_priority(given.get("priority", "1"), which),
+        senders=_names(given, "senders", _sender, f"{which}: senders must be addresses or domains, separated by ;."),
+        clients=_names(
+            given, "clients", parse_object_id, f"{which}: clients must be ids of 24 hex digits, separated by ;."
+        ),
     )
 
 
@@ -159,3 +181,29 @@ def _rate(value: str, which: str) -> float:
     if not 0 < rate < math.inf:
         raise RelaySettingError(f"{which}: rate must be a number of messages per second above 0.")
     return rate
+
+
+def _priority(value: str, which: str) -> int:
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= 99):
+        raise RelaySettingError(f"{which}: priority must be a whole number from 1 to 99.")
+    return int(value)
+
+
+def _names(given: Mapping[str, str], parameter: str, read: Callable[[str], str | None], problem: str) -> frozenset[str]:
+    """The names that a parameter lists, each as `read` gives it; `problem` is what to say if one can't be read."""
+    if parameter not in given:
+        return frozenset()
+    names = [read(text.strip()) for text in given[parameter].split(";")]
+    if None in names:
+        raise RelaySettingError(problem)
+    return frozenset(name for name in names if name is not None)
+
+
+def _sender(text: str) -> str | None:
+    """An address or a domain as senders are compared; None if it is neither."""
+    try:
+        return address_key(parse_address(text if "@" in text else f"a@{text}")).removeprefix(
+            "" if "@" in text else "a@"
+        )
+    except InvalidAddress:
+        return None

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -10,12 +10,14 @@ from email.utils import format_datetime
 import orjson
 import structlog
 
-from sendmill.addresses import EnvelopeAddress, InvalidAddress, domain_of, envelope_address
+from sendmill.addresses import EnvelopeAddress, InvalidAddress, address_key, domain_of, envelope_address
 from sendmill.campaigns.models import Campaign
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message
 from sendmill.content.template import RenderError, TemplateError
 from sendmill.delivery.dkim import Signer
 from sendmill.delivery.queue import ClaimedRow
+from sendmill.delivery.relays import Relay
+from sendmill.delivery.routes import Route, route_of
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Transmission
 from sendmill.ids import KIND_QUEUE, numbered
@@ -35,9 +37,16 @@ class Unsendable:
 
 @dataclass(frozen=True, slots=True)
 class CampaignMessage:
-    """What a worker needs to know of a campaign to send it: compiled once, used for every row."""
+    """What a worker needs to know of a campaign to send it: compiled once, used for every row.
+
+    `sender` is its address as addresses are compared.
+    """
 
     object_id: str
+    client_id: int
+    client_object_id: str
+    sender: str
+    route: Route
     envelope_sender: EnvelopeAddress
     message_id_domain: str
     compiled: CompiledMessage | None
@@ -71,13 +80,14 @@ class CampaignMessage:
             recipient=recipient.octets,
             content=content,
             smtputf8=recipient.needs_smtputf8 or self.envelope_sender.needs_smtputf8,
+            route=self.route,
             is_wire_ready=True,  # what CompiledMessage.render guarantees, and its tests hold it to
         )
 
 
-def load_campaign_message(campaign_id: int) -> CampaignMessage:
+def load_campaign_message(campaign_id: int, relays: Sequence[Relay]) -> CampaignMessage:
     """Read what a started campaign froze, and compile it. Raises Campaign.DoesNotExist."""
-    campaign = Campaign.objects.get(pk=campaign_id)
+    campaign = Campaign.objects.select_related("client").get(pk=campaign_id)
     compiled: CompiledMessage | None = None
     problem = ""
     try:
@@ -98,6 +108,10 @@ def load_campaign_message(campaign_id: int) -> CampaignMessage:
         compiled, problem = None, str(error)
     return CampaignMessage(
         object_id=campaign.object_id,
+        client_id=campaign.client_id,
+        client_object_id=campaign.client.object_id,
+        sender=address_key(campaign.frozen_sender),
+        route=route_of(relays, address_key(campaign.frozen_sender), domain, campaign.client.object_id),
         envelope_sender=sender,
         message_id_domain=domain,
         compiled=compiled,
@@ -106,9 +120,9 @@ def load_campaign_message(campaign_id: int) -> CampaignMessage:
     )
 
 
-def message_cache(size: int) -> Callable[[int], CampaignMessage]:
+def message_cache(size: int, relays: Sequence[Relay]) -> Callable[[int], CampaignMessage]:
     """`load_campaign_message` with the `size` last used kept: what a campaign froze never changes."""
-    return functools.lru_cache(maxsize=size)(load_campaign_message)
+    return functools.lru_cache(maxsize=size)(lambda campaign_id: load_campaign_message(campaign_id, relays))
 
 
 @functools.lru_cache(maxsize=4)

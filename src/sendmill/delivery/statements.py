@@ -2,7 +2,7 @@
 
 A line `-- postgresql: …` or `-- sqlite: …` is a part that only that database has (row locks for one: a SQLite
 transaction that writes is alone anyway, `transaction_mode: IMMEDIATE`). `{ids}` stands for a list of integers that the
-code has made itself.
+code has made itself, as do other names in braces.
 """
 
 from collections.abc import Iterable
@@ -12,10 +12,12 @@ from importlib import resources
 from django.db import connection
 
 
-def statement(name: str, ids: Iterable[int] = ()) -> str:
-    """The text of sql/NAME.sql for the database in use, its `{ids}` filled in."""
+def statement(name: str, **lists: Iterable[int]) -> str:
+    """The text of sql/NAME.sql for the database in use, its lists filled in."""
     text = _load(name, connection.vendor)
-    return text.replace("{ids}", ",".join(map(str, map(int, ids)))) if "{ids}" in text else text
+    for placeholder, numbers in lists.items():
+        text = text.replace(f"{{{placeholder}}}", ",".join(map(str, map(int, numbers))))
+    return text
 
 
 @cache

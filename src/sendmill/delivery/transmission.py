@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from sendmill.delivery.routes import Route
+
 
 @dataclass(slots=True)
 class Transmission:
@@ -13,7 +15,7 @@ class Transmission:
     `content` is the message in CRLF lines, without dot-stuffing and without the final dot. `smtputf8`: an address or a
     header is not ASCII, so only a server with SMTPUTF8 (RFC 6531) can take it. `is_wire_ready`: its maker guarantees
     that no line begins with a dot and every line ends in CRLF, so it needs no second look (6 % of a message's CPU). An
-    empty `envelope_sender` is the null sender.
+    empty `envelope_sender` is the null sender. `route` says which relays may take it.
     """
 
     delivery_id: int
@@ -22,6 +24,7 @@ class Transmission:
     content: bytes
     smtputf8: bool = False
     is_wire_ready: bool = False
+    route: Route = ()
 
 
 class OutcomeKind(Enum):

@@ -13,38 +13,35 @@ the other.
 import asyncio
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import structlog
 
 from sendmill.campaigns.models import Campaign
-from sendmill.delivery import budget, policy, queue, reports
+from sendmill.delivery import claiming, policy, queue, reports
 from sendmill.delivery.attempts import attempt_of, attempt_of_unsendable
 from sendmill.delivery.clock import now_ms, steady_seconds
 from sendmill.delivery.database_thread import DatabaseThread
+from sendmill.delivery.gates import Gates
 from sendmill.delivery.hands import Hands, Outstanding
 from sendmill.delivery.journal import Journal
 from sendmill.delivery.owner import this_process
+from sendmill.delivery.permits import Permits
 from sendmill.delivery.queue import Attempt, ClaimedRow, chunk_of
 from sendmill.delivery.relay_pool import RelayPool
 from sendmill.delivery.relays import Relay
 from sendmill.delivery.render import CampaignMessage, Unsendable, message_cache
+from sendmill.delivery.selection import Selection
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 
 log = structlog.get_logger()
 
-# Below this many rows in hand the next chunk is fetched, so that the connections never wait for it.
-LOW_WATER = 500
-# Chunks of so many campaigns are worked on at once: a small one doesn't wait for a large one.
-MOST_CHUNKS = 8
 OTHERS_SECONDS = 1.0
 IDLE_SECONDS = 0.1
 # How often statuses and opt-outs are looked at again for what waits for a connection.
 RECHECK_SECONDS = 0.1
-# What a relay's shared budget is asked for in one visit.
-PERMITS_AT_ONCE = 50
 # Sending stops this share of the lease before its end: no message leaves when the chunk may be another's.
 LEASE_MARGIN = 0.1
 SHUTDOWN_SECONDS = 30.0
@@ -87,8 +84,11 @@ class Worker:
             ready=READY,
         )
         self._database = DatabaseThread()
-        self._message_of: Callable[[int], CampaignMessage] = message_cache(64)
+        self._message_of: Callable[[int], CampaignMessage] = message_cache(64, settings.relays)
         self._hands = Hands()
+        self._gates = Gates()
+        self._selection = Selection(self._gates)
+        self._permits = Permits(self._database, self._owner, self._pool, self._gates, settings.relays)
         # Deliveries of lost chunks that the pool has not answered yet: another worker's business now.
         self._orphans: set[int] = set()
         self._outcomes: list[Outcome] = []
@@ -124,7 +124,7 @@ class Worker:
     async def turn(self) -> bool:
         """One turn of the work; whether the next should follow at once."""
         claimed = await self._claim()
-        await self._ask_for_permits()
+        await self._permits.refresh(self._hands)
         wanted = self._take()
         marked = await self._exchange(wanted)
         await self._send(marked)
@@ -135,47 +135,34 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Claim a chunk if few rows are left, or, now and then, one of a campaign not in hand."""
-        now = steady_seconds()
-        passing_over: set[int] = set()
-        if self._hands.waiting_rows() >= LOW_WATER:
-            if now < self._others_after or len(self._hands) >= MOST_CHUNKS:
+        now, hands, room = steady_seconds(), self._hands.all(), self._pool.room()
+        passing_over = claiming.passing_over(hands, room)
+        if claiming.ready_rows(hands, room) >= claiming.LOW_WATER:
+            if now < self._others_after or len(hands) >= claiming.MOST_CHUNKS:
                 return False
             self._others_after = now + OTHERS_SECONDS
-            passing_over = self._hands.campaign_ids()
-        elif now < self._claim_after:
+            passing_over = replace(passing_over, campaign_ids=self._hands.campaign_ids())
+        elif now < self._claim_after or len(hands) >= claiming.MOST_HANDS:
             return False
         claim = await self._database.run(queue.claim, self._owner, now_ms(), self._lease_ms(), passing_over)
         if claim is None:
             self._claim_after = now + IDLE_SECONDS
             return False
         try:
-            await self._database.run(self._message_of, claim.campaign_id)
+            message = await self._database.run(self._message_of, claim.campaign_id)
         except Campaign.DoesNotExist:
             return True  # deleted this moment, and its chunks with it
-        self._hands.add(claim, self._deadline(now))
+        gates = self._gates.of_campaign(message.sender, message.client_object_id)
+        self._hands.add(claim, message, self._deadline(now), gates)
         return True
-
-    async def _ask_for_permits(self) -> None:
-        """For relays with a rate: take from the shared budget what could be sent now."""
-        rates = {relay.name: relay.rate for relay in self._settings.relays if relay.rate is not None}
-        rows = self._hands.waiting_rows()
-        if not rates or not rows:
-            return
-        wanted = {
-            health.name: min(rows, PERMITS_AT_ONCE) - health.permits
-            for health in self._pool.health()
-            if health.permits is not None and not health.paused_seconds
-        }
-        granted = await self._database.run(budget.take_now, wanted, rates)
-        for relay, messages in granted.items():
-            self._pool.grant(relay, messages)
 
     def _take(self) -> list[ClaimedRow]:
         """As many rows as the pool takes now."""
-        taken = self._hands.take(self._pool.free_slots())
+        taken = self._selection.take(self._hands.all(), self._pool.room())
         if self._orphans:
             for row in taken:
                 if row.id in self._orphans:
+                    self._gates.leave(row.id, was_sent=False)
                     self._hands.put_back(row)
             taken = [row for row in taken if row.id not in self._orphans]
         return taken
@@ -198,6 +185,9 @@ class Worker:
         for chunk_id in done.lost_chunks:
             self._lose(chunk_id)
         self._let_go(done.stopped_chunks)
+        if len(done.marked) < len(wanted):
+            for delivery_id in {row.id for row in wanted} - {row.id for row in done.marked}:
+                self._gates.leave(delivery_id, was_sent=False)
         return done.marked
 
     def _attempts_of(self, outcomes: Sequence[Outcome], unsendable: Sequence[Unsendable]) -> list[Attempt]:
@@ -227,6 +217,7 @@ class Worker:
 
     def _settle(self, delivery_id: int, again: bool) -> None:
         self._journal.recorded(delivery_id)
+        self._gates.leave(delivery_id, was_sent=not again)
         self._hands.settle(delivery_id, again)
 
     # Sending ---------------------------------------------------------------------------------------------------------
@@ -234,7 +225,13 @@ class Worker:
     async def _send(self, marked: list[ClaimedRow]) -> None:
         """Render the marked rows and hand them to the connections, which get their turn after every few."""
         moment = now_ms(), steady_seconds()
-        handed_over = [held for row in marked if (held := self._hands.hand_over(row, *moment)) is not None]
+        handed_over = []
+        for row in marked:
+            held = self._hands.hand_over(row, *moment)
+            if held is None:
+                self._gates.leave(row.id, was_sent=False)
+            else:
+                handed_over.append(held)
         for begin in range(0, len(handed_over), RENDERED_AT_ONCE):
             for held in handed_over[begin : begin + RENDERED_AT_ONCE]:
                 self._render(held)
@@ -248,7 +245,7 @@ class Worker:
         if held.is_revoked or held.hand.is_let_go:
             self._on_outcome(Outcome(row.id, OutcomeKind.NOT_SENT, None, "withdrawn", ""))
             return
-        rendered = self._message_of(held.hand.claim.campaign_id).transmission(row)
+        rendered = held.hand.message.transmission(row)
         if isinstance(rendered, Unsendable):
             self._unsendable.append(rendered)
         else:
@@ -287,10 +284,11 @@ class Worker:
     # Releasing, leases and second looks ------------------------------------------------------------------------------
 
     async def _release_finished(self) -> bool:
+        claiming.give_back_parked(self._hands.all(), now_ms())
         finished = self._hands.finished()
         for hand in finished:
             self._hands.remove(hand.claim.chunk_id)
-            await self._database.run(queue.release, hand.claim.chunk_id, hand.claim.fence)
+            await self._database.run(queue.release, hand.claim.chunk_id, hand.claim.fence, hand.not_before_ms)
         return bool(finished)
 
     async def _keep_renewing(self) -> None:
@@ -364,6 +362,7 @@ class Worker:
         self._orphans.update(outstanding - answered)
         for delivery_id in outstanding:
             self._journal.recorded(delivery_id)
+            self._gates.leave(delivery_id, was_sent=True)
         self._pool.withdraw(lambda transmission: transmission.delivery_id in outstanding)
 
     async def _shut_down(self) -> None:

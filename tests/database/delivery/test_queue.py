@@ -79,9 +79,26 @@ def test_the_campaign_with_the_fewest_chunks_in_hand_comes_first():
     assert claimed().campaign_id == large.pk
 
 
-def test_campaigns_can_be_passed_over():
+def test_campaigns_clients_and_senders_can_be_passed_over():
     campaign = expanded_campaign(2)
-    assert queue.claim(OWNER, now_ms(), LEASE_MS, passing_over={campaign.pk}) is None
+    sender = campaign.frozen_sender.lower()
+    for passing_over in (
+        queue.PassingOver(campaign_ids={campaign.pk}),
+        queue.PassingOver(client_ids={campaign.client_id}),
+        queue.PassingOver(senders={sender, "other@example.org"}),
+    ):
+        assert queue.claim(OWNER, now_ms(), LEASE_MS, passing_over) is None
+    others = queue.PassingOver({campaign.pk + 1}, {campaign.client_id + 1}, {"other@example.org"})
+    assert queue.claim(OWNER, now_ms(), LEASE_MS, others) is not None
+
+
+def test_a_chunk_can_be_given_back_for_a_while():
+    expanded_campaign(2)
+    claim = claimed()
+    later = now_ms() + 60_000
+    queue.release(claim.chunk_id, claim.fence, later)
+    assert queue.claim(OWNER, now_ms(), LEASE_MS) is None
+    assert len(claimed(now=later).rows) == 2
 
 
 def test_marking_is_durable_before_sending_and_recording_ends_it():

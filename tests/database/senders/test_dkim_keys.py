@@ -105,11 +105,11 @@ def test_mail_is_not_sent_unsigned_when_its_key_cannot_be_read(settings: Setting
     campaign = expanded_campaign(1)
     add_key(campaign.frozen_sender.rpartition("@")[2], "a", "ed25519")
     row = claimed().rows[0]
-    signed = load_campaign_message(campaign.pk).transmission(row)
+    signed = load_campaign_message(campaign.pk, ()).transmission(row)
     assert isinstance(signed, Transmission)
     assert signed.content.startswith(b"DKIM-Signature: v=1; a=ed25519-sha256;")
     settings.SECRET_KEY = "another"
-    problem = load_campaign_message(campaign.pk).transmission(row)
+    problem = load_campaign_message(campaign.pk, ()).transmission(row)
     assert isinstance(problem, Unsendable)
     assert problem.state is State.FAILED
     assert "SENDMILL_SECRET_KEY" in problem.reason
@@ -117,4 +117,4 @@ def test_mail_is_not_sent_unsigned_when_its_key_cannot_be_read(settings: Setting
 
 def test_without_a_key_nothing_is_signed() -> None:
     campaign = started_campaign(["bob@example.com"])
-    assert load_campaign_message(campaign.pk).signer is None
+    assert load_campaign_message(campaign.pk, ()).signer is None

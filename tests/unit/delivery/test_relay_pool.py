@@ -314,7 +314,6 @@ async def test_a_relay_with_a_rate_sends_what_is_granted() -> None:
         assert sending.pool.free_slots() == 0
         assert sending.pool.health()[0].permits == 0
         sending.pool.grant(name, 3)
-        sending.pool.grant("another", 3)
         assert sending.pool.free_slots() == 3
         await sending.outcome(message(1), message(2))
         assert sending.pool.free_slots() == 1

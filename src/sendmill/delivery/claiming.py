@@ -1,0 +1,78 @@
+"""What a worker should claim, by what it has in hand, and what it should give back. Pure.
+
+What a limit or a relay that is down keeps back is no reason to do nothing else: such rows don't count as work, and of
+whoever is kept back nothing more is claimed. Chunks of which only rows at their domain's limit are left are kept in
+small number, the rest is given back for a while, so that the other rows of the campaign come to their turn.
+"""
+
+from collections.abc import Sequence
+
+from sendmill.delivery.gates import LimitKind
+from sendmill.delivery.hands import Hand
+from sendmill.delivery.queue import PassingOver
+from sendmill.delivery.routes import Room
+
+# Below this many rows that can go, the next chunk is fetched, so that the connections never wait for it.
+LOW_WATER = 500
+# Chunks of so many campaigns are worked on at once: a small one doesn't wait for a large one.
+MOST_CHUNKS = 8
+# With what is kept back, no more than this, for memory.
+MOST_HANDS = 32
+# So many chunks are kept of which all that is left is at its domain's limit.
+KEPT_PARKED = 4
+SHORTEST_AWAY, LONGEST_AWAY = 1.0, 120.0
+AWAY_WITHOUT_RATE = 5.0
+
+
+def is_kept_back(hand: Hand, room: Room) -> bool:
+    """Whether nothing of the chunk can go now, whatever room there is."""
+    return not room.is_up(hand.message.route) or not all(gate.is_open for gate in hand.gates)
+
+
+def ready_rows(hands: Sequence[Hand], room: Room) -> int:
+    """How many rows can go as soon as there is room."""
+    return sum(len(hand.rows) for hand in hands if hand.rows and not is_kept_back(hand, room))
+
+
+def passing_over(hands: Sequence[Hand], room: Room) -> PassingOver:
+    """Whose chunks are not to be claimed: enough of them is in hand, and kept back."""
+    by_campaign: dict[int, int] = {}
+    by_client: dict[int, int] = {}
+    by_sender: dict[str, int] = {}
+    for hand in hands:
+        if not room.is_up(hand.message.route):
+            campaign_id = hand.claim.campaign_id
+            by_campaign[campaign_id] = by_campaign.get(campaign_id, 0) + hand.waiting
+        for gate in hand.gates:
+            if gate.is_open:
+                continue
+            if gate.key.kind is LimitKind.CLIENT:
+                client_id = hand.message.client_id
+                by_client[client_id] = by_client.get(client_id, 0) + hand.waiting
+            else:
+                by_sender[gate.key.name] = by_sender.get(gate.key.name, 0) + hand.waiting
+    return PassingOver(
+        campaign_ids={campaign_id for campaign_id, waiting in by_campaign.items() if waiting >= LOW_WATER},
+        client_ids={client_id for client_id, waiting in by_client.items() if waiting >= LOW_WATER},
+        senders={sender for sender, waiting in by_sender.items() if waiting >= LOW_WATER},
+    )
+
+
+def give_back_parked(hands: Sequence[Hand], now_ms: int) -> None:
+    """Let go of chunks with nothing but parked rows, beyond those that are kept, for about as long as these take."""
+    parked = [hand for hand in hands if hand.parked and not hand.rows and not hand.outstanding]
+    for hand in parked[KEPT_PARKED:]:
+        hand.not_before_ms = now_ms + int(1000 * max(_seconds_away(hand, parked[:KEPT_PARKED])))
+        hand.let_go()
+
+
+def _seconds_away(hand: Hand, kept: Sequence[Hand]) -> list[float]:
+    """For each of its gates, how long the rows that are kept will take."""
+    seconds = []
+    for gate in hand.parked:
+        if gate.values.rate is None:
+            seconds.append(AWAY_WITHOUT_RATE)
+            continue
+        rows = sum(len(other.parked[gate]) for other in kept if gate in other.parked)
+        seconds.append(min(max(rows / gate.values.rate, SHORTEST_AWAY), LONGEST_AWAY))
+    return seconds
