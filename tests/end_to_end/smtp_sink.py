@@ -5,7 +5,7 @@ import random
 import ssl
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -129,7 +129,10 @@ class SmtpSink:
         self._standing_replies: dict[tuple[str, str], str] = {}
         self._taken_before_hold: int | None = None
         self._connections_ever = 0
+        self._most_open = 0
         self._open: set[_Protocol] = set()
+        self._unanswered: Counter[str] = Counter()
+        self._most_unanswered: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
 
     # What a test asks ------------------------------------------------------------------------------------------------
@@ -166,6 +169,17 @@ class SmtpSink:
     def connections_ever(self) -> int:
         with self._lock:
             return self._connections_ever
+
+    @property
+    def most_open(self) -> int:
+        """The most connections that were open at once."""
+        with self._lock:
+            return self._most_open
+
+    def most_unanswered(self, domain: str) -> int:
+        """The most messages for recipients of a domain that waited for their final reply at once."""
+        with self._lock:
+            return self._most_unanswered[domain]
 
     def messages_to(self, recipient: str) -> list[ReceivedMessage]:
         return [message for message in self.messages if recipient in message.recipients]
@@ -263,6 +277,7 @@ class SmtpSink:
         with self._lock:
             self._connections_ever += 1
             self._open.add(protocol)
+            self._most_open = max(self._most_open, len(self._open))
             return self._connections_ever
 
     def connection_closed(self, protocol: _Protocol) -> None:
@@ -308,8 +323,14 @@ class SmtpSink:
         number = self._take(server, envelope)
         while self._is_held(number):
             await asyncio.sleep(0.01)
+        domain = envelope.rcpt_tos[0].rpartition("@")[2]
+        with self._lock:
+            self._unanswered[domain] += 1
+            self._most_unanswered[domain] = max(self._most_unanswered[domain], self._unanswered[domain])
         if self.delay_seconds or self.jitter_seconds:
             await asyncio.sleep(self.delay_seconds + random.random() * self.jitter_seconds)
+        with self._lock:
+            self._unanswered[domain] -= 1
         if reply:
             return self._answer(server, CUT)
         server.final_reply_is_written()
