@@ -96,9 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     remove_key.add_argument("selector", metavar="SELECTOR")
 
     limit = commands.add_parser("limit", help="how much may be sent").add_subparsers(required=True, metavar="ACTION")
-    set_limit = _add(
-        limit, "set", _set_limit, "set a limit over all processes, in place of the one before"
-    )
+    set_limit = _add(limit, "set", _set_limit, "set a limit over all processes, in place of the one before")
     set_limit.add_argument("--rate", type=float, metavar="N", help="messages a second")
     set_limit.add_argument("--connections", type=_at_least_one, metavar="N", help="handed over at once")
     set_limit.add_argument("--weight", type=_at_least_one, metavar="N", default=1, help="a client's share; default: 1")

@@ -83,6 +83,7 @@ class Gates:
         self._gates: dict[LimitKey, Gate] = {}
         self._has_domains = False
         self._inside: dict[int, tuple[Gate, ...]] = {}
+        self._have_room = False
 
     def all(self) -> list[Gate]:
         """Every gate."""
@@ -134,3 +135,9 @@ class Gates:
         """A row that may have gone through gates has its outcome, or doesn't go after all."""
         for gate in self._inside.pop(delivery_id, ()):
             gate.leave(was_sent)
+            self._have_room = True
+
+    def take_room(self) -> bool:
+        """Whether a row has left a gate since the last call: another may go at once."""
+        have_room, self._have_room = self._have_room, False
+        return have_room

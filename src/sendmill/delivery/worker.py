@@ -129,7 +129,7 @@ class Worker:
         marked = await self._exchange(wanted)
         await self._send(marked)
         released = await self._release_finished()
-        return claimed or released
+        return claimed or released or self._gates.take_room()
 
     # Claiming --------------------------------------------------------------------------------------------------------
 

@@ -43,3 +43,10 @@ def test_a_clock_that_goes_back_gives_nothing_twice():
 
 def test_nothing_wanted_takes_nothing():
     assert budget.take({"relay:25": 0}, {"relay:25": 1.0}, now_ms()) == {}
+
+
+def test_several_are_taken_from_in_one_visit():
+    start = now_ms()
+    wanted, rates = {"relay:25": 10, "domain:x": 10, "none": 0}, {"relay:25": 100.0, "domain:x": 8.0, "none": 1.0}
+    budget.take(wanted, rates, start)
+    assert budget.take(wanted, rates, start + 250) == {"relay:25": 10, "domain:x": 2}

@@ -1,46 +1,7 @@
 """What a worker has in hand."""
 
-from sendmill.addresses import envelope_address
-from sendmill.delivery.gates import Gates
-from sendmill.delivery.hands import Hands
 from sendmill.delivery.models import CHUNK_SHIFT
-from sendmill.delivery.queue import Claim, ClaimedRow
-from sendmill.delivery.render import CampaignMessage
-from sendmill.delivery.routes import Room, Route
-from sendmill.delivery.selection import Selection
-from sendmill.delivery.states import State
-
-
-def claim(chunk_id: int, count: int, campaign_id: int = 1) -> Claim:
-    first = chunk_id << CHUNK_SHIFT
-    rows = [ClaimedRow(first + n, f"p{n}@example.com", "", "{}", State.QUEUED, 0) for n in range(count)]
-    return Claim(chunk_id, campaign_id, 1, rows, 0)
-
-
-def message_of(client: str = "a" * 24, sender: str = "news@sender.test", route: Route = ()) -> CampaignMessage:
-    """A campaign that renders nothing."""
-    return CampaignMessage(
-        object_id="c" * 24,
-        client_id=int(client[0], 16),
-        client_object_id=client,
-        sender=sender,
-        route=route,
-        envelope_sender=envelope_address(sender),
-        message_id_domain="sender.test",
-        compiled=None,
-        problem="",
-    )
-
-
-def hands_with(*claims: Claim) -> Hands:
-    hands = Hands()
-    for each in claims:
-        hands.add(each, message_of(), deadline=100.0)
-    return hands
-
-
-def take(hands: Hands, most: int) -> list[ClaimedRow]:
-    return Selection(Gates()).take(hands.all(), Room({"relay:25": most}))
+from tests.unit.delivery.in_hand import claim, hands_with, take
 
 
 def test_a_chunk_is_finished_when_nothing_waits_and_nothing_is_on_its_way():
@@ -97,3 +58,15 @@ def test_a_row_of_a_chunk_that_is_gone_is_not_handed_over():
     assert hands.hand_over(row, now_ms=10, now=10.0) is None
     hands.settle(row.id, again=True)
     assert hands.waiting_rows() == 0
+
+
+def test_recorded_outcomes_are_counted_by_campaign_once():
+    hands = hands_with(claim(1, 2, campaign_id=7), claim(2, 1, campaign_id=8))
+    rows = take(hands, 1) + take(hands, 1) + take(hands, 1)
+    for row in rows:
+        hands.hand_over(row, now_ms=10, now=10.0)
+    hands.settle(rows[0].id, again=False)
+    hands.settle(rows[1].id, again=True)
+    hands.settle(rows[2].id, again=False)
+    assert hands.take_recorded() == {7: 1, 8: 1}
+    assert hands.take_recorded() == {}

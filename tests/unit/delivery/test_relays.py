@@ -51,6 +51,33 @@ def test_everything_and_several() -> None:
     assert second.name == "b.example.org:2525"
 
 
+def test_whose_mail_and_in_which_order() -> None:
+    relay = parse_relays(
+        "smtp://a,smtp://b?priority=2&senders=News%40A.example;B%C3%BCcher.example&clients=57BBA6FAC75DAE266C4AEE1F"
+    )[1]
+    assert relay.priority == 2
+    assert relay.senders == {"news@a.example", "xn--bcher-kva.example"}
+    assert relay.clients == {"57bba6fac75dae266c4aee1f"}
+    assert not relay.takes_anybody
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("smtp://a?priority=0", "priority"),
+        ("smtp://a?priority=x", "priority"),
+        ("smtp://a,smtp://b?senders=", "senders"),
+        ("smtp://a,smtp://b?senders=a%20b", "senders"),
+        ("smtp://a,smtp://b?senders=x.example;", "senders"),
+        ("smtp://a,smtp://b?clients=123", "clients"),
+        ("smtp://a?senders=x.example", "everybody else's"),
+    ],
+)
+def test_choices_that_can_not_be_read(url: str, problem: str) -> None:
+    with pytest.raises(RelaySettingError, match=problem):
+        parse_relays(url)
+
+
 def test_secrets_are_not_shown() -> None:
     relay = one("smtp://someuser:somepassword@h")
     assert (relay.user, relay.password) == ("someuser", "somepassword")
