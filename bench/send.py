@@ -10,7 +10,8 @@ as users run it: `sendmill run`, SQLite, default settings, a campaign over HTTP.
 Cases:
 
 - plain: placeholders alone.
-- logic: loops and conditions in the body, which is then rendered by the template engine.
+- logic: loops and conditions in the body, decided by values that many recipients share.
+- own-logic: the same, with each recipient's name inside, so that the template engine runs for every one.
 - rsa, ed25519: plain, signed with DKIM; beside the signatures that `openssl speed` makes on as many cores.
 - starttls: plain, over STARTTLS into bench.asyncio_sink, whose own CPU is on the same cores.
 """
@@ -58,7 +59,8 @@ LOGIC = """{% if discount %}<p>Nur diese Woche: {{ discount }}!</p>{% else %}<p>
 {% endfor %}</ul>
 </body></html>
 """
-CASES = ("plain", "logic", "rsa", "ed25519", "starttls")
+LOGICS = {"logic": LOGIC, "own-logic": LOGIC.replace("<p>Nur", "<p>{{ name }}, nur")}
+CASES = ("plain", "logic", "own-logic", "rsa", "ed25519", "starttls")
 
 
 def main() -> None:
@@ -95,7 +97,7 @@ def run_case(case: str, recipients: int) -> tuple[float, dict[str, float], float
             certificate, key = make_certificate(Path(folder))
             with asyncio_sink("--certificate", str(certificate), "--key", str(key)) as port:
                 return run_sendmill(f"smtp://127.0.0.1:{port}?tls=starttls&verify=no", recipients, BODY, None)
-    body = BODY.replace("</body></html>\n", LOGIC) if case == "logic" else BODY
+    body = BODY.replace("</body></html>\n", LOGICS[case]) if case in LOGICS else BODY
     with smtp_sink() as port:
         algorithm = case if case in ("rsa", "ed25519") else None
         return run_sendmill(f"smtp://127.0.0.1:{port}?tls=none", recipients, body, algorithm)

@@ -8,8 +8,9 @@ What a rendering gives is a whole message (RFC 5322) with CRLF line ends, ready 
 
 The fast road: everything that is the same for all recipients is encoded here, once. Quoted-printable soft breaks around
 a placeholder make each piece independent of its neighbours, so a message is a join of ready pieces and a few values,
-most of which need no encoding. A part with logic takes the slow road: it is rendered as text, then encoded whole. Both
-give the same parsed message.
+most of which need no encoding. So is a body with logic, but for what stands between an `if` or `for` and its end: that
+is rendered as text by the engine, and then encoded (`segments`). The slow road, all of a body through the engine, is
+for what can't be taken apart. All roads give the same parsed message.
 
 What becomes of characters that mail can't carry is told in `characters`. A body gets a line break at its end where
 the template has none. A boundary starts with "=_", which quoted-printable never writes, so no value can forge one.
@@ -25,10 +26,13 @@ from sendmill.addresses import InvalidAddress, envelope_address
 from sendmill.content.characters import clean_text, escape_html
 from sendmill.content.headers import mailbox_header
 from sendmill.content.quoted_printable import SOFT_BREAK, encode, encode_piece
+from sendmill.content.segments import Logic, segments
 from sendmill.content.subject import Subject, checked_header_text
 from sendmill.content.template import RenderError, Template, TemplateError, fields_as_variables
+from sendmill.content.template_engine import Engine, separated
 from sendmill.content.template_filters import check_produced
 from sendmill.content.template_reader import Piece, join_text, read_template
+from sendmill.content.template_tag import Tag
 from sendmill.content.text_part import text_of_html
 
 _HTML_ELEMENTS = (
@@ -43,6 +47,7 @@ _has_html = re.compile(rf"<(?:!doctype\s+html|/?(?:{_HTML_ELEMENTS}))(?:[\s/][^<
 _is_plain = re.compile(r"(?!\.|From )[ !#$%(-.0-;?-~]{1,75}").fullmatch
 
 _SHORT_VALUE = 100  # characters of a value worth remembering
+_MOST_KNOWN_RUNS, _KNOWN_RUNS_OCTETS = 256, 8192  # what is remembered of logic: at most 2 MB a part
 
 _HEAD, _FURTHER_HEADERS = 1, 2  # places in a message's parts; the sender is 0
 _PART_HEADERS = b"Content-Type: text/%s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
@@ -71,6 +76,8 @@ class CompiledMessage:
         self._parts = [mailbox_header("From", "", envelope_address(sender_address).octets), b"", b""]
         # Of each variable, the places of its values in the text and in the HTML.
         self._slots: dict[str, tuple[list[int], list[int]]] = {}
+        # Runs of logic: their places, and the engine that has them all.
+        self._logic: list[tuple[list[int], _Runs]] = []
         # What is rendered as a whole: its place, its template, and whether the HTML is to become text.
         self._rendered: list[tuple[int, Template, bool]] = []
         pieces = _ending_in_line_break(read_template(body))
@@ -80,7 +87,7 @@ class CompiledMessage:
         else:
             self._parts.append(_PART_HEADERS % b"plain")
             self._add_body(Template(pieces, escapes_html=False, always_engine=always_engine))
-        self._uses_engine = bool(self._rendered) or not subject_template.is_plain
+        self._uses_engine = bool(self._logic or self._rendered) or not subject_template.is_plain
 
     def __reduce__(self) -> tuple[object, ...]:
         return CompiledMessage, self._arguments
@@ -101,6 +108,9 @@ class CompiledMessage:
         parts[_HEAD] = self._head(recipient, address, variables, message_id, date)
         parts[_FURTHER_HEADERS] = headers
         self._fill(parts, variables)
+        for places, logic in self._logic:
+            for place, encoded in zip(places, logic.encoded(variables), strict=True):
+                parts[place] = encoded
         for place, template, becomes_text in self._rendered:
             text = template.render(variables)
             parts[place] = encode(_shown_by(text) if becomes_text else text)
@@ -138,17 +148,26 @@ class CompiledMessage:
                 parts[place] = in_html
 
     def _add_body(self, template: Template) -> None:
-        if not template.is_plain:
+        found = None if self._always_engine else segments(template.pieces)
+        if found is None:
             self._rendered.append((len(self._parts), template, False))
             self._parts.append(b"")
             return
-        for piece in template.pieces:
-            if isinstance(piece, str):
-                self._parts.append(encode_piece(piece))
+        places: list[int] = []
+        runs: list[Logic] = []
+        for segment in found:
+            if isinstance(segment, str):
+                self._parts.append(encode_piece(segment))
+                continue
+            if isinstance(segment, Tag):
+                of_variable = self._slots.setdefault(segment.variable or "", ([], []))
+                of_variable[template.escapes_html].append(len(self._parts))
             else:
-                places = self._slots.setdefault(piece.variable or "", ([], []))
-                places[template.escapes_html].append(len(self._parts))
-                self._parts.append(b"")
+                places.append(len(self._parts))
+                runs.append(segment)
+            self._parts.append(b"")
+        if runs:
+            self._logic.append((places, _Runs(Engine(separated(runs), escapes_html=template.escapes_html))))
 
     def _add_alternatives(self, html: Template) -> None:
         """Two parts that say the same, text first (RFC 2046 5.1.4)."""
@@ -176,6 +195,27 @@ class CompiledMessage:
             return Template(pieces, escapes_html=False, always_engine=self._always_engine)
         except TemplateError:
             return None
+
+
+class _Runs:
+    """Runs of logic, in quoted-printable. What few values decide, such as a city, is the same for many recipients."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._names = tuple(engine.names)
+        self._known: dict[tuple[str | None, ...], list[bytes]] = {}
+
+    def encoded(self, variables: Mapping[str, str]) -> list[bytes]:
+        """Each run for these variables. Raises RenderError."""
+        values = tuple([variables.get(name) for name in self._names])
+        known = self._known.get(values)
+        if known is None:
+            known = [encode_piece(text) for text in self._engine.render_runs(variables)]
+            if sum(map(len, known)) + sum([len(value or "") for value in values]) <= _KNOWN_RUNS_OCTETS:
+                if len(self._known) >= _MOST_KNOWN_RUNS:
+                    self._known.clear()
+                self._known[values] = known
+        return known
 
 
 def compile_message(subject: str, body: str, sender_address: str) -> CompiledMessage:

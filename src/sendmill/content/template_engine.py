@@ -22,6 +22,7 @@ FUEL = 20_000  # instructions: about 0.5 ms. A turn of a small loop takes ten
 FUEL_PER_TAG = 20
 MAX_VALUES = 50_000  # characters of a contact's values; fuel doesn't count what searching them takes
 
+_SEPARATOR = "\x00|"
 _VARIABLE = "\x00{", "}\x00"
 _STATEMENT = "\x00%", "%\x00"
 _TEMPLATE = {True: "message.html", False: "message.txt"}  # the engine escapes by the name's ending
@@ -42,17 +43,32 @@ class Engine:
             reason = f"The tag can't be understood ({_words(error)})."
             raise TemplateError(error.line or 1, reason) from None
 
+    @property
+    def names(self) -> list[str]:
+        """The variables that the template uses."""
+        return list(self._names)
+
     def render(self, values: Mapping[str, str]) -> str:
         """The template filled in. `values` have passed through `clean_text`; those it lacks are undefined.
 
         Raises RenderError.
         """
+        return clean_text(self._run(values))
+
+    def render_runs(self, values: Mapping[str, str]) -> list[str]:
+        """The same for a template whose pieces came from `separated`: the text of each run.
+
+        Raises RenderError.
+        """
+        return [clean_text(text) for text in self._run(values).split(_SEPARATOR)]
+
+    def _run(self, values: Mapping[str, str]) -> str:
         used = {self._names[name]: value for name, value in values.items() if name in self._names}
         if (length := sum(map(len, used.values()))) > MAX_VALUES:
             raise RenderError(f"The contact's values have {length} characters; with logic {MAX_VALUES} is the most.")
         self._meter.used = 0
         try:
-            text = self._environment.render_template(self._name, **used)
+            return self._environment.render_template(self._name, **used)
         except minijinja.TemplateError as error:
             if error.kind == "OutOfFuel":
                 raise RenderError("The template does too much work for one message.") from None
@@ -64,7 +80,6 @@ class Engine:
             if type(error).__name__ == "PanicException":
                 raise RenderError("The template engine failed.") from None
             raise
-        return clean_text(text)
 
     def _limited_environment(self, fuel: int) -> minijinja.Environment:
         environment = minijinja.Environment(
@@ -96,6 +111,14 @@ class Engine:
     def _turn(self, characters: int) -> str:
         self._meter.charge(characters)
         return ""
+
+
+def separated(runs: Sequence[Sequence[Piece]]) -> list[Piece]:
+    """The pieces of several runs as those of one template, for `Engine.render_runs`."""
+    pieces: list[Piece] = []
+    for run in runs:
+        pieces += [_SEPARATOR, *run] if pieces else run
+    return pieces
 
 
 def _engine_source(pieces: Sequence[Piece]) -> tuple[str, dict[str, str]]:
