@@ -26,7 +26,7 @@ from sendmill.addresses import InvalidAddress, envelope_address
 from sendmill.content.characters import clean_text, escape_html
 from sendmill.content.headers import mailbox_header
 from sendmill.content.quoted_printable import SOFT_BREAK, encode, encode_piece
-from sendmill.content.segments import Logic, segments
+from sendmill.content.segments import Logic, segments, variables_of
 from sendmill.content.subject import Subject, checked_header_text
 from sendmill.content.template import RenderError, Template, TemplateError, fields_as_variables
 from sendmill.content.template_engine import Engine, separated
@@ -46,6 +46,7 @@ _has_html = re.compile(rf"<(?:!doctype\s+html|/?(?:{_HTML_ELEMENTS}))(?:[\s/][^<
 # dot at its start, and what HTML escapes. Nearly all values are.
 _is_plain = re.compile(r"(?!\.|From )[ !#$%(-.0-;?-~]{1,75}").fullmatch
 
+_MOST_ENGINES = 8  # for the logic of a part
 _SHORT_VALUE = 100  # characters of a value worth remembering
 _MOST_KNOWN_RUNS, _KNOWN_RUNS_OCTETS = 256, 8192  # what is remembered of logic: at most 2 MB a part
 
@@ -153,8 +154,8 @@ class CompiledMessage:
             self._rendered.append((len(self._parts), template, False))
             self._parts.append(b"")
             return
-        places: list[int] = []
-        runs: list[Logic] = []
+        # Runs of the same variables go through the engine together; of each such group the last results are remembered.
+        groups: dict[frozenset[str], tuple[list[int], list[Logic]]] = {}
         for segment in found:
             if isinstance(segment, str):
                 self._parts.append(encode_piece(segment))
@@ -163,10 +164,14 @@ class CompiledMessage:
                 of_variable = self._slots.setdefault(segment.variable or "", ([], []))
                 of_variable[template.escapes_html].append(len(self._parts))
             else:
+                variables = variables_of(segment)
+                if len(groups) >= _MOST_ENGINES and variables not in groups:
+                    variables = next(iter(groups))
+                places, runs = groups.setdefault(variables, ([], []))
                 places.append(len(self._parts))
                 runs.append(segment)
             self._parts.append(b"")
-        if runs:
+        for places, runs in groups.values():
             self._logic.append((places, _Runs(Engine(separated(runs), escapes_html=template.escapes_html))))
 
     def _add_alternatives(self, html: Template) -> None:

@@ -13,6 +13,12 @@ Logic = tuple[Piece, ...]
 """A run of pieces for the engine: every block in it is closed."""
 
 
+def variables_of(run: Logic) -> frozenset[str]:
+    """The names that a run's tags use, those of its loops included."""
+    tags = [piece for piece in run if isinstance(piece, Tag)]
+    return frozenset(token.text for tag in tags for token in tag.tokens if token.kind == "variable")
+
+
 def segments(pieces: Sequence[Piece]) -> list[str | Tag | Logic] | None:
     """Text, tags that are a name alone, and runs of logic, in their order; None for a template with `set`.
 

@@ -68,6 +68,18 @@ def test_an_error_names_the_line(always_engine: bool) -> None:
     assert "Line 5" in said
 
 
+def test_runs_of_the_same_variables_go_through_one_engine_and_engines_are_few() -> None:
+    body = "".join(f"{{% if c{n} %}}{n}{{% endif %}}{{% if c{n} == name %}}N{{% endif %}}" for n in range(20)) + "\n"
+    message = CompiledMessage("S", body, "news@example.org")
+    assert len(message._logic) == compiling._MOST_ENGINES
+    fields = {f"c{n}": "Bob" if n % 2 else "x" for n in range(20)}
+    assert rendered(body, Recipient("Bob", "b@example.com", fields), False) == [
+        "".join(f"{n}N" if n % 2 else f"{n}" for n in range(20)) + "\r\n"
+    ]
+    same = CompiledMessage("S", "{% if a %}1{% endif %} {% if a %}2{% endif %}{{ b|upper }}\n", "news@example.org")
+    assert [len(places) for places, _ in same._logic] == [2, 1]
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_MOST_KNOWN_RUNS", 3)
     message = CompiledMessage("S", "{% if city %}in {{ city }}{% endif %}\n", "news@example.org")
