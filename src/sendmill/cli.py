@@ -107,6 +107,21 @@ def _parser() -> argparse.ArgumentParser:
         about_limit.add_argument("kind", choices=("relay", "sender", "client", "domain"))
         about_limit.add_argument("name", metavar="NAME", help="host:port, an address, a client's id, or a domain")
 
+    export = commands.add_parser("export", help="CSV files, to standard output").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    contacts = _add(export, "contacts", _export_contacts, "a group's contacts, with all their columns")
+    contacts.add_argument("--group", required=True, metavar="ID", help="the group's id, 24 hex digits")
+    results = _add(export, "results", _export_results, "what became of each recipient, with the mail server's words")
+    results.add_argument(
+        "--from", required=True, metavar="DATE", dest="start_date", help="the first day, yyyy-MM-dd, UTC"
+    )
+    results.add_argument("--to", required=True, metavar="DATE", dest="end_date", help="the last day")
+    results.add_argument("--campaign", metavar="ID", help="only this campaign's")
+    for exporting in (contacts, results):
+        exporting.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
+        exporting.add_argument("--raw", action="store_true", help="leave what a spreadsheet would run as a formula")
+
     for name, command in (("schedule", _schedule), ("deliver", _deliver)):
         hidden = commands.add_parser(name)  # no help text: a part of `run` and `worker`, not for people
         hidden.add_argument("--parent", type=int, required=True)
@@ -247,6 +262,18 @@ def _remove_limit(options: argparse.Namespace) -> int:
     from sendmill.commands import limit
 
     return limit.remove(options.kind, options.name)
+
+
+def _export_contacts(options: argparse.Namespace) -> int:
+    from sendmill.commands import export
+
+    return export.export_contacts(options.client, options.group, options.raw)
+
+
+def _export_results(options: argparse.Namespace) -> int:
+    from sendmill.commands import export
+
+    return export.export_results(options.client, options.start_date, options.end_date, options.campaign, options.raw)
 
 
 if __name__ == "__main__":

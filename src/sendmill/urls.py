@@ -13,6 +13,7 @@ from sendmill.api.bulk import (
 )
 from sendmill.api.campaigns import CampaignView
 from sendmill.api.contacts import ContactGroupView
+from sendmill.api.exports import ContactExportView, ResultExportView
 from sendmill.api.health import healthy, ready
 from sendmill.api.imports import ImportView, RejectedRowsView
 from sendmill.api.login import LoginView
@@ -32,6 +33,7 @@ api = [
     path("email/contact/bulk/replace/", ContactReplaceView.as_view()),
     path("email/contact/bulk/update/", ContactUpdateView.as_view()),
     path("email/contact/bulk/delete/", ContactDeleteView.as_view()),
+    path("email/contact/export/", ContactExportView.as_view()),
     path("email/message/", MessageView.as_view()),
     path("email/import/", ImportView.as_view()),
     path("email/import/rejected/", RejectedRowsView.as_view()),
@@ -39,6 +41,7 @@ api = [
     path("email/campaign/progress/", ProgressView.as_view()),
     path("email/campaign/retry/", RetryView.as_view()),
     path("email/result/filter/", ResultView.as_view()),
+    path("email/result/export/", ResultExportView.as_view()),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -1,7 +1,5 @@
 """`/email/import/`, an addition: what became of a bulk call, and which rows it rejected."""
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +15,9 @@ from sendmill.api.requests import requested_id, required_id
 from sendmill.api.streaming import array_of_rows, object_with_array, stream_answer
 from sendmill.contacts.import_log import find_import, import_pages, rejected_pages
 from sendmill.contacts.models import Import, RejectedRow
+from sendmill.csv_lines import MARK, csv_lines
 
 _REJECTED_KEYS = ("line", "column_index", "column", "value", "reason")
-
-# What spreadsheets take for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ImportView(APIView):
@@ -80,17 +76,6 @@ def _rejected(row: RejectedRow) -> dict[str, Any]:
 
 
 def _csv(done: Import) -> Iterator[bytes]:
-    yield "\ufeff".encode() + _csv_lines([_REJECTED_KEYS])  # without the mark, Excel reads it as Windows-1252
+    yield MARK + csv_lines([_REJECTED_KEYS])
     for page in rejected_pages(done):
-        yield _csv_lines([_cell(value) for value in _rejected(row).values()] for row in page)
-
-
-def _csv_lines(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-def _cell(value: int | str) -> int | str:
-    """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        yield csv_lines([list(_rejected(row).values()) for row in page])

@@ -12,17 +12,17 @@ from sendmill.api.streaming import array, stream_answer
 from sendmill.results.queries import iterate_results
 
 DATE = {"type": "string", "format": "date"}
+PERIOD = (
+    OpenApiParameter("start_date", DATE, required=True, description="The first day, UTC."),
+    OpenApiParameter("end_date", DATE, required=True, description="The last day, UTC."),
+    OpenApiParameter("campaign_id", str, description="Only this campaign's; an unknown one has no results."),
+)
 
 
 class ResultView(APIView):
     @extend_schema(
         operation_id="filterResults", summary="Results of a period", tags=["result"],
-        parameters=[
-            OpenApiParameter("start_date", DATE, required=True, description="The first day, UTC."),
-            OpenApiParameter("end_date", DATE, required=True, description="The last day, UTC."),
-            OpenApiParameter("campaign_id", str, description="Only this campaign's; an unknown one has no results."),
-            LIMIT, AFTER,
-        ],
+        parameters=[*PERIOD, LIMIT, AFTER],
         responses=answers({200: {"type": "array", "items": reference("Result")}}, (400, 401, 503)),
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponseBase:

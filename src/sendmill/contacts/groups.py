@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
-from sendmill.contacts.contact_sets import GRACE, PAGE_CONTACTS, contact_page, retire
+from sendmill.contacts.contact_sets import GRACE, PAGE_CONTACTS, StoredContact, contact_page, retire
 from sendmill.contacts.models import ContactGroup, ContactSet
 
 # Clocks of several machines differ, and a purge begins by the clock of another.
@@ -64,13 +64,19 @@ def contact_pages(contact_set_id: int) -> Iterator[list[ContactRow]]:
     group at another set; this one stays for a grace period, so that a reader sees all of the old contacts. One that
     is too slow even for that gets ContactsGone, never a silently short list.
     """
+    for page in stored_pages(contact_set_id):
+        yield [ContactRow(name, email) for _, (_, email, name, _) in page]
+
+
+def stored_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
+    """Like `contact_pages`, with all that is stored of each contact."""
     last = 0
     while True:
         page = contact_page(contact_set_id, last, PAGE_CONTACTS)
         if not _is_kept(contact_set_id):
             raise ContactsGone(f"Contact set {contact_set_id} has been purged, or is about to be.")
         if page:
-            yield [ContactRow(name, email) for _, (_, email, name, _) in page]
+            yield page
         if len(page) < PAGE_CONTACTS:
             return
         last = page[-1].id

@@ -96,7 +96,7 @@ def _pieces(
     client: Client, period: Period, campaign_object_id: str | None, after: int, limit: int | None
 ) -> Iterator[bytes]:
     begins_ms, ends_ms = milliseconds(period.begins), milliseconds(period.ends)
-    for chunk_id, heading in _chunks(client, period, campaign_object_id, after >> CHUNK_SHIFT):
+    for chunk_id, heading in iterate_chunks(client, period, campaign_object_id, after >> CHUNK_SHIFT):
         first, last = id_range(chunk_id)
         wanted = last - first + 1 if limit is None else limit
         with connection.cursor() as cursor:
@@ -110,8 +110,8 @@ def _pieces(
                 return
 
 
-def _chunks(
-    client: Client, period: Period, campaign_object_id: str | None, from_chunk: int
+def iterate_chunks(
+    client: Client, period: Period, campaign_object_id: str | None, from_chunk: int = 0
 ) -> Iterator[tuple[int, Heading]]:
     """The client's chunks that can hold results of the period, in the order of their numbers, which is by age."""
     chunks = Chunk.objects.filter(_campaigns_of(client, period, campaign_object_id)).order_by("id")
