@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sendmill.accounts.resources import find
+from sendmill.addresses import address_key
 from sendmill.api.authentication import client_of
 from sendmill.api.openapi import ID, READ, answers, reference
 from sendmill.api.rendering import oid, time_text
@@ -26,7 +27,9 @@ class ProgressView(APIView):
         parameters=[ID], responses=answers({200: reference("Progress")}, (400, *READ)),
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        campaign = find(Campaign, client_of(request), required_id(request))
+        client = client_of(request)
+        campaign = find(Campaign, client, required_id(request))
+        sender = address_key(campaign.frozen_sender) if campaign.frozen_sender else ""
         reports = read_reports()
         progress = progress_of(campaign, reports, timezone.now())
         return Response(
@@ -39,7 +42,7 @@ class ProgressView(APIView):
                 "rate": round(progress.rate, 1),
                 "expected_end": _time_or_none(progress.expected_end),
                 "next_retry": _time_or_none(progress.next_retry),
-                "relays": [_relay(relay) for relay in reports.relays],
+                "relays": [_relay(relay) for relay in reports.relays if relay.takes(sender, client.object_id)],
             }
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sendmill.delivery.outbox import OutboxChannel
@@ -54,6 +55,7 @@ class RelayPool:
         messages_per_connection: int = MESSAGES_PER_CONNECTION,
         random: Callable[[], float] = random.random,
     ) -> None:
+        self._relays = relays
         self.limits = limits or TimeLimits()
         self.losses = LossCounter()
         self.messages_per_connection = messages_per_connection
@@ -128,7 +130,10 @@ class RelayPool:
 
     def health(self) -> list[RelayHealth]:
         """The state of each relay, in the order they were given."""
-        return [channel.health() for channel in self._channels]
+        return [
+            replace(channel.health(), senders=tuple(sorted(relay.senders)), clients=tuple(sorted(relay.clients)))
+            for channel, relay in zip(self._channels, self._relays, strict=True)
+        ]
 
     async def close(self, seconds: float) -> None:
         """Finishes the transactions whose MAIL is on the wire and says QUIT; all else comes back NOT_SENT at once.

@@ -111,7 +111,7 @@ def load_campaign_message(campaign_id: int, relays: Sequence[Relay]) -> Campaign
         client_id=campaign.client_id,
         client_object_id=campaign.client.object_id,
         sender=address_key(campaign.frozen_sender),
-        route=route_of(relays, address_key(campaign.frozen_sender), domain, campaign.client.object_id),
+        route=route_of(relays, address_key(campaign.frozen_sender), campaign.client.object_id),
         envelope_sender=sender,
         message_id_domain=domain,
         compiled=compiled,

@@ -12,6 +12,7 @@ import orjson
 
 from sendmill.delivery.clock import database_ms
 from sendmill.delivery.models import WorkerReport
+from sendmill.delivery.routes import names_campaign
 from sendmill.delivery.transmission import RelayHealth
 
 REPORT_SECONDS = 1.0
@@ -50,7 +51,8 @@ class RelayStatus:
     """A relay over all worker processes that report.
 
     `state` is `up`, `down` when no process can use it, or `impaired` when some can't. `retry_seconds` is when the next
-    process tries again, None when it is up. `last_error` stays after recovery.
+    process tries again, None when it is up. `last_error` stays after recovery. `senders` and
+    `clients` are whose mail it takes; none of either for anybody's.
     """
 
     name: str
@@ -59,6 +61,13 @@ class RelayStatus:
     last_error: str | None
     open_connections: int
     in_hand: int
+    senders: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+
+    def takes(self, sender: str, client_object_id: str) -> bool:
+        """Whether it takes a campaign's mail; `sender` as `address_key` gives it."""
+        takes_anybody = not self.senders and not self.clients
+        return takes_anybody or names_campaign(self.senders, self.clients, sender, client_object_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +124,6 @@ def _status(name: str, seen: Sequence[RelayHealth]) -> RelayStatus:
         last_error=errors[-1] if errors else None,
         open_connections=sum(health.open_connections for health in seen),
         in_hand=sum(health.in_hand for health in seen),
+        senders=tuple(seen[-1].senders),
+        clients=tuple(seen[-1].clients),
     )

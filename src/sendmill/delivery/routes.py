@@ -5,7 +5,7 @@ Relays of one tier share the mail. The next tier takes it while every relay of t
 back when one is up again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from sendmill.delivery.relays import Relay
 
@@ -13,11 +13,16 @@ Route = tuple[tuple[str, ...], ...]
 """The names of relays, tier by tier. Empty: all relays, in one tier."""
 
 
-def route_of(relays: Iterable[Relay], sender: str, sender_domain: str, client_object_id: str) -> Route:
-    """The route of a campaign's mail. `sender` is its address as `address_key` gives it, the domain as `domain_of`."""
+def names_campaign(senders: Container[str], clients: Container[str], sender: str, client_object_id: str) -> bool:
+    """Whether a relay that takes the mail of these is meant for a campaign; `sender` as `address_key` gives it."""
+    return sender in senders or sender.rpartition("@")[2] in senders or client_object_id in clients
+
+
+def route_of(relays: Iterable[Relay], sender: str, client_object_id: str) -> Route:
+    """The route of a campaign's mail. `sender` is its address as `address_key` gives it."""
     tiers: dict[tuple[bool, int], list[str]] = {}
     for relay in relays:
-        is_named = bool(relay.senders & {sender, sender_domain}) or client_object_id in relay.clients
+        is_named = names_campaign(relay.senders, relay.clients, sender, client_object_id)
         if is_named or relay.takes_anybody:
             tiers.setdefault((not is_named, relay.priority), []).append(relay.name)
     return tuple(tuple(tiers[tier]) for tier in sorted(tiers))

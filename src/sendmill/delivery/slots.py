@@ -44,6 +44,11 @@ def hold_at(owner: str, key: LimitKey, wanted: int, in_use: int, now: int) -> in
     return held
 
 
+def give_up(owner: str) -> None:
+    """This worker has ended, and its connections with it."""
+    SlotHolding.objects.filter(owner=owner).delete()
+
+
 def fair_shares(total: int, wanted: Sequence[int], first: int) -> list[int]:
     """`total` dealt out to those who want some, as evenly as goes, nobody more than they want. Pure.
 

@@ -96,7 +96,8 @@ class RelayHealth:
 
     `paused_seconds` is how long it will still be left alone, 0 when it is up. `last_error` stays after recovery, until
     the next one; it never holds a secret. `in_hand` counts transmissions that have no outcome yet. `permits` is how
-    many more messages its rate allows now, None without a rate.
+    many more messages its rate allows now, None without a rate. `senders` and `clients` are whose mail it takes, as
+    `Relay` has them; none of either for anybody's.
     """
 
     name: str
@@ -106,3 +107,5 @@ class RelayHealth:
     open_connections: int
     in_hand: int
     permits: int | None
+    senders: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from typing import Literal
 import structlog
 
 from sendmill.campaigns.models import Campaign
-from sendmill.delivery import claiming, policy, queue, reports
+from sendmill.delivery import claiming, policy, queue, reports, slots
 from sendmill.delivery.attempts import attempt_of, attempt_of_unsendable
 from sendmill.delivery.clock import now_ms, steady_seconds
 from sendmill.delivery.database_thread import DatabaseThread
@@ -372,6 +372,7 @@ class Worker:
             await self._exchange([])
         self._hands.let_go(self._hands.claims())
         await self._release_finished()
+        await self._database.run(slots.give_up, self._owner)
         await self._database.run(reports.delete_report, self._owner)
         await self._database.close()
         self._journal.close()

@@ -57,6 +57,19 @@ def test_progress_tells_everything(acme: Tenant) -> None:
     }  # fmt: skip
 
 
+def test_relays_of_other_clients_and_senders_are_not_shown(acme: Tenant, other: Tenant) -> None:
+    campaign = partly_sent(acme)
+    ours, theirs = acme.client.object_id, other.client.object_id
+    said = [
+        RelayHealth("a:25", 0.0, 0, None, 0, 0, None),
+        RelayHealth("theirs:25", 0.0, 0, None, 0, 0, None, clients=(theirs,)),
+        RelayHealth("ours:25", 0.0, 0, None, 0, 0, None, senders=("x.example",), clients=(ours,)),
+    ]
+    reports.write_report("w", said, {})
+    shown = acme.api.get(PROGRESS, _id=campaign.object_id).json["relays"]
+    assert [relay["name"] for relay in shown] == ["a:25", "ours:25"]
+
+
 def test_retry_tells_how_many_and_makes_the_campaign_active(acme: Tenant) -> None:
     campaign = partly_sent(acme)
     Campaign.objects.filter(pk=campaign.pk).update(status="completed", phase="closed")

@@ -39,6 +39,13 @@ def test_who_wants_none_any_more_leaves_them_to_the_others() -> None:
     assert hold("b", 20, 0) == 10
 
 
+def test_a_clean_end_leaves_them_at_once() -> None:
+    set_limit(KEY, LimitValues(connections=10))
+    hold("a", 20, 0)
+    slots.give_up("a")
+    assert hold("b", 20, 0) == 10
+
+
 def test_the_dead_leave_theirs_after_a_while() -> None:
     set_limit(KEY, LimitValues(connections=10))
     hold("dead", 20, 0)
