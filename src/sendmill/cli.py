@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add_key = _add(dkim, "add", _add_dkim_key, "make a key that signs a domain's mail, and print its DNS record")
     add_key.add_argument("domain", metavar="DOMAIN")
     add_key.add_argument("--selector", help="default: sm and today's date")
+    add_key.add_argument("--client", metavar="ID", help="sign this client's mail alone; default: everybody's")
     add_key.add_argument("--algorithm", choices=("rsa", "ed25519"), default="rsa", help="default: rsa (2048 bits)")
     add_key.add_argument("--json", action="store_true", help="print JSON")
     list_keys = _add(dkim, "list", _list_dkim_keys, "print the DNS record of every key")
@@ -231,7 +232,7 @@ def _add_token(options: argparse.Namespace) -> int:
 def _add_dkim_key(options: argparse.Namespace) -> int:
     from sendmill.commands import dkim
 
-    return dkim.add(options.domain, options.selector, options.algorithm, options.json)
+    return dkim.add(options.domain, options.selector, options.algorithm, options.client, options.json)
 
 
 def _list_dkim_keys(options: argparse.Namespace) -> int:

@@ -100,7 +100,7 @@ def load_campaign_message(campaign_id: int, relays: Sequence[Relay]) -> Campaign
     domain = domain_of(sender.octets.decode())
     signer: Signer | None = None
     try:
-        key = signing_key(domain)
+        key = signing_key(domain, campaign.client_id)
         signer = None if key is None else Signer(*key)
     except UnreadableKey as error:
         # Unsigned is not what who made a key expects: the recipients fail with the reason, until it is mended.

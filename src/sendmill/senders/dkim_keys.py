@@ -1,8 +1,8 @@
 """DKIM keys of sending domains: made here, kept encrypted, never shown.
 
-A key belongs to the installation, not to a client: whoever may register an address of a domain has it signed with the
-domain's key. The newest key of a domain signs; a domain without any is signed by the nearest domain above it that has
-one, which DMARC's relaxed alignment takes as its own (RFC 7489 3.1.1).
+A key is for one client's mail, or for every client's: then whoever may register an address of the domain has it signed.
+The newest key of a domain signs; a domain without any is signed by the nearest domain above it that has one, which
+DMARC's relaxed alignment takes as its own (RFC 7489 3.1.1).
 
 At rest a private key is encrypted with AES-256-GCM under a key that HKDF (RFC 5869) derives from SENDMILL_SECRET_KEY,
 bound to its domain and selector.
@@ -26,8 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, domain_of, parse_address
 from sendmill.errors import Conflict, InvalidField, NotFound, SendmillError
 from sendmill.senders.models import DkimKey
@@ -52,8 +54,10 @@ class SigningKey(NamedTuple):
     key: PrivateKey
 
 
-def add_key(domain: str, selector: str | None = None, algorithm: str = "rsa") -> SigningKey:
-    """Make and store a key for a domain; it signs from now on.
+def add_key(
+    domain: str, selector: str | None = None, algorithm: str = "rsa", client: Client | None = None
+) -> SigningKey:
+    """Make and store a key for a domain; it signs that client's mail from now on, or everybody's without one.
 
     Without a selector it is `sm` and today's date. Raises InvalidField ("domain", "selector" or "algorithm") and
     Conflict if the domain has a key with this selector.
@@ -76,6 +80,7 @@ def add_key(domain: str, selector: str | None = None, algorithm: str = "rsa") ->
                 domain=domain,
                 selector=selector,
                 algorithm=algorithm,
+                client=client,
                 encrypted_key=_encrypted(key, domain, selector),
                 created_on=now,
             )
@@ -91,14 +96,14 @@ def remove_key(domain: str, selector: str) -> None:
         raise NotFound(f"{domain} has no key with the selector {selector}.")
 
 
-def signing_key(domain: str) -> SigningKey | None:
-    """The key that signs for a From address's domain (lower case, A-labels); None if there is none.
+def signing_key(domain: str, client_id: int) -> SigningKey | None:
+    """The key that signs a client's mail from a domain (lower case, A-labels); None if there is none.
 
     Raises UnreadableKey.
     """
     labels = domain.split(".")
     domains = [".".join(labels[index:]) for index in range(len(labels) - 1)]
-    found = list(DkimKey.objects.filter(domain__in=domains))
+    found = list(DkimKey.objects.filter(Q(client=None) | Q(client_id=client_id), domain__in=domains))
     if not found:
         return None
     newest = max(found, key=lambda row: (len(row.domain), row.created_on, row.pk))

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from sendmill.accounts.models import ClientResource
+from sendmill.accounts.models import Client, ClientResource
 
 
 class Sender(ClientResource):
@@ -16,11 +16,15 @@ class Sender(ClientResource):
 
 
 class DkimKey(models.Model):
-    """A DKIM key of a sending domain (see `dkim_keys`). `domain` is in lower case, as A-labels."""
+    """A DKIM key of a sending domain (see `dkim_keys`). `domain` is in lower case, as A-labels.
+
+    `client` is whose mail it signs, None for everybody's.
+    """
 
     domain = models.CharField(max_length=253)
     selector = models.CharField(max_length=63)
     algorithm = models.CharField(max_length=7)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, null=True, related_name="+")
     encrypted_key = models.TextField()
     created_on = models.DateTimeField()
 

@@ -1,6 +1,7 @@
 """DKIM keys: stored encrypted, found by domain."""
 
 import base64
+import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_django import Settings
 
+from sendmill.commands import dkim
 from sendmill.delivery.dkim import public_key_record
 from sendmill.delivery.render import Unsendable, load_campaign_message
 from sendmill.delivery.states import State
@@ -15,6 +17,7 @@ from sendmill.delivery.transmission import Transmission
 from sendmill.errors import Conflict, InvalidField, NotFound
 from sendmill.senders.dkim_keys import UnreadableKey, add_key, remove_key, signing_key
 from sendmill.senders.models import DkimKey
+from tests.database.campaigns.making import make_client
 from tests.database.delivery.making import expanded_campaign, started_campaign
 from tests.database.delivery.test_queue import claimed
 
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def test_a_key_comes_back_as_it_was() -> None:
     added = add_key("Example.ORG.", "News", "ed25519")
     assert (added.domain, added.selector) == ("example.org", "news")
-    found = signing_key("example.org")
+    found = signing_key("example.org", 1)
     assert found is not None
     assert (found.domain, found.selector) == ("example.org", "news")
     assert public_key_record(found.key) == public_key_record(added.key)
@@ -51,12 +54,12 @@ def test_a_key_is_bound_to_its_domain_and_to_the_secret_key(settings: Settings) 
     add_key("example.org", "a", "ed25519")
     DkimKey.objects.update(domain="example.net")
     with pytest.raises(UnreadableKey, match=r"a\._domainkey\.example\.net"):
-        signing_key("example.net")
+        signing_key("example.net", 1)
     DkimKey.objects.update(domain="example.org")
-    assert signing_key("example.org") is not None
+    assert signing_key("example.org", 1) is not None
     settings.SECRET_KEY = "another"
     with pytest.raises(UnreadableKey, match="SENDMILL_SECRET_KEY"):
-        signing_key("example.org")
+        signing_key("example.org", 1)
 
 
 def test_the_nearest_domain_signs_and_its_newest_key() -> None:
@@ -65,7 +68,7 @@ def test_the_nearest_domain_signs_and_its_newest_key() -> None:
     add_key("mail.example.org", "mail", "ed25519")
 
     def selector(domain: str) -> str | None:
-        found = signing_key(domain)
+        found = signing_key(domain, 1)
         return None if found is None else found.selector
 
     assert selector("example.org") == "new"
@@ -113,6 +116,30 @@ def test_mail_is_not_sent_unsigned_when_its_key_cannot_be_read(settings: Setting
     assert isinstance(problem, Unsendable)
     assert problem.state is State.FAILED
     assert "SENDMILL_SECRET_KEY" in problem.reason
+
+
+def test_a_clients_key_signs_nobody_elses_mail() -> None:
+    owner, other = make_client("owner"), make_client("other")
+    add_key("example.org", "everybody", "ed25519")
+    add_key("example.org", "own", "ed25519", owner)
+    signs = [signing_key("example.org", client.pk) for client in (owner, other)]
+    assert [key.selector for key in signs if key] == ["own", "everybody"]
+    remove_key("example.org", "everybody")
+    assert signing_key("news.example.org", other.pk) is None
+
+
+def test_a_key_that_cannot_be_read_does_not_hide_the_others(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_key("a.example", "a", "ed25519")
+    assert dkim.show_all(as_json=False) == 0
+    assert "; signs the mail of everybody\na._domainkey.a.example. IN TXT" in capsys.readouterr().out
+    settings.SECRET_KEY = "another"
+    add_key("b.example", "b", "ed25519", make_client())
+    assert dkim.show_all(as_json=True) == 1
+    unreadable, readable = json.loads(capsys.readouterr().out)
+    assert "SENDMILL_SECRET_KEY" in unreadable["error"] and unreadable["value"] is None
+    assert readable["value"].startswith("v=DKIM1") and readable["error"] is None and readable["client_id"]
 
 
 def test_without_a_key_nothing_is_signed() -> None:
