@@ -14,7 +14,8 @@ from tests.end_to_end.smtp_sink import SmtpSink
 def test_every_message_of_a_campaign_is_signed(server: Server, sink: SmtpSink, algorithm: str) -> None:
     domain = SENDER.rpartition("@")[2]
     added = json.loads(server.command("dkim", "add", domain, "--algorithm", algorithm, "--json"))
-    printed = server.command("dkim", "list")
+    whose, printed = server.command("dkim", "list").splitlines()
+    assert whose == "; signs the mail of everybody"
     assert printed.startswith(f"{added['name']}. IN TXT (")
     assert "".join(printed.partition("( ")[2].rstrip(" )\n").replace('" "', "").strip('"')) == added["value"]
     client = server.create_client("acme")
