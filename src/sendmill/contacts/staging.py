@@ -4,12 +4,18 @@ They are written in short transactions, so that others can write all the while. 
 counts and heartbeat, and is refused once the import has been given up.
 """
 
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
 import orjson
 from django.db import transaction
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
-from sendmill.contacts.contact_sets import StoredRow, count_written, retire, upsert_contacts
+from sendmill.contacts import csv_reader
+from sendmill.contacts.ahead import made_ahead
+from sendmill.contacts.contact_sets import StoredRow, count_written, large_cache, retire, upsert_contacts
 from sendmill.contacts.csv_reader import Batch, ContactFile, ContactRow
 from sendmill.contacts.models import (
     ContactGroup,
@@ -20,6 +26,9 @@ from sendmill.contacts.models import (
     RejectedRow,
 )
 from sendmill.errors import Conflict
+
+# Between two batches others get at SQLite's write lock, for which they ask every few ms.
+PAUSE_SECONDS = 0.003
 
 MAX_REJECTED_ROWS = 1_000_000
 """So many rejected rows of a file are kept to be looked at; all of them are counted."""
@@ -47,8 +56,11 @@ def receive(record: Import, contacts: ContactFile) -> None:
     meanwhile because it had been silent for too long.
     """
     assert record.staging_set_id is not None, "begun"
-    for batch in contacts.batches():
-        _receive_batch(record, record.staging_set_id, batch)
+    store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE) else _address
+    with large_cache(), made_ahead(_ready(batch, store) for batch in contacts.batches()) as batches:
+        for batch in batches:
+            _receive_batch(record, record.staging_set_id, batch)
+            time.sleep(PAUSE_SECONDS)
     record.duplicate_rows = record.accepted_rows - count_written(record.staging_set_id)
     beat(record, ImportState.RECEIVING)
 
@@ -100,15 +112,27 @@ def _end(record: Import) -> None:
     record.save(update_fields=["state", "error", "staging_set", "successor_set", "heartbeat_on", "modified_on"])
 
 
+class _ReadyBatch(NamedTuple):
+    """A batch as it is written. `accepted` counts its valid rows, of which each address is in `rows` once."""
+
+    rows: list[StoredRow]
+    accepted: int
+    rejected: list[csv_reader.RejectedRow]
+
+
+def _ready(batch: Batch, store: Callable[[ContactRow], StoredRow]) -> _ReadyBatch:
+    # A dict keeps the place of the first row with a key and the values of the last.
+    rows = list({row.email_key: store(row) for row in batch.contacts}.values())
+    return _ReadyBatch(rows, len(batch.contacts), batch.rejected)
+
+
 @transaction.atomic
-def _receive_batch(record: Import, staging_set_id: int, batch: Batch) -> None:
+def _receive_batch(record: Import, staging_set_id: int, batch: _ReadyBatch) -> None:
     room = max(0, MAX_REJECTED_ROWS - record.rejected_rows)
-    record.accepted_rows += len(batch.contacts)
+    record.accepted_rows += batch.accepted
     record.rejected_rows += len(batch.rejected)
     beat(record, ImportState.RECEIVING)
-    store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE) else _address
-    # A dict keeps the place of the first row with a key and the values of the last.
-    upsert_contacts(staging_set_id, {row.email_key: store(row) for row in batch.contacts}.values())
+    upsert_contacts(staging_set_id, batch.rows)
     RejectedRow.objects.bulk_create([RejectedRow(of_import=record, **row._asdict()) for row in batch.rejected[:room]])
 
 

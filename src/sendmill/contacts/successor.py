@@ -9,17 +9,33 @@ resumed where it stopped, whoever does it.
 """
 
 import orjson
+from django.db import connection
 
 from sendmill.contacts.contact_sets import (
     StoredContact,
     StoredRow,
     contact_page,
     contacts_by_key,
+    copy_without,
+    last_of_page,
     upsert_contacts,
 )
 from sendmill.contacts.models import Contact, Import, ImportKind
 
 _APPENDING_FROM_THE_FIRST = -1
+
+PAGE_ROWS = 8_000
+"""Contacts that are taken over in one transaction: some 60 ms on SQLite."""
+
+_MERGE_SQLITE = """
+INSERT INTO contacts_contact (contact_set_id, email_key, email, name, fields)
+SELECT %s, o.email_key, coalesce(s.email, o.email), coalesce(s.name, o.name),
+       CASE WHEN s.id IS NULL THEN o.fields WHEN o.fields = '{}' THEN s.fields ELSE json_patch(o.fields, s.fields) END
+FROM contacts_contact o INDEXED BY contacts_in_order
+LEFT JOIN contacts_contact s ON s.contact_set_id = %s AND s.email_key = o.email_key
+WHERE o.contact_set_id = %s AND o.id > %s AND o.id <= %s
+ORDER BY o.id
+"""
 
 
 def merge_at_once(kind: ImportKind, contact_set_id: int, staging_set_id: int) -> None:
@@ -41,29 +57,42 @@ def take_over_page(record: Import, contact_set_id: int) -> bool:
     """
     assert record.staging_set_id is not None and record.successor_set_id is not None, "applying"
     if record.cursor >= 0:
-        page = contact_page(contact_set_id, record.cursor)
-        if page:
-            staged = contacts_by_key(record.staging_set_id, page)
-            upsert_contacts(record.successor_set_id, _taken_over(ImportKind(record.kind), page, staged))
-            record.cursor = page[-1].id
+        last = last_of_page(contact_set_id, record.cursor, PAGE_ROWS)
+        if last is not None:
+            _take_over(record, contact_set_id, last)
+            record.cursor = last
             return True
         record.cursor = _APPENDING_FROM_THE_FIRST
     if record.kind == ImportKind.DELETE:
         return False
-    page = contact_page(record.staging_set_id, -record.cursor - 1)
-    if not page:
+    after = -record.cursor - 1
+    last = last_of_page(record.staging_set_id, after, PAGE_ROWS)
+    if last is None:
         return False
-    merged = contacts_by_key(record.successor_set_id, page)
-    upsert_contacts(record.successor_set_id, [new.row for new in page if new.row[0] not in merged])
-    record.cursor = -page[-1].id - 1
+    sets = {"successor": record.successor_set_id, "from": record.staging_set_id, "others": record.successor_set_id}
+    copy_without(sets, after, last)
+    record.cursor = -last - 1
     return True
 
 
-def _taken_over(kind: ImportKind, page: list[StoredContact], staged: dict[str, StoredContact]) -> list[StoredRow]:
-    """What becomes of a page of old contacts, some of which have staged rows."""
-    if kind == ImportKind.DELETE:
-        return [old.row for old in page if old.row[0] not in staged]
-    return [_merged(old, staged[old.row[0]].row) if old.row[0] in staged else old.row for old in page]
+def _take_over(record: Import, contact_set_id: int, last: int) -> None:
+    """The contacts behind the cursor up to the id `last`, as they are after the import."""
+    assert record.staging_set_id is not None and record.successor_set_id is not None, "applying"
+    if record.kind == ImportKind.DELETE:
+        sets = {"successor": record.successor_set_id, "from": contact_set_id, "others": record.staging_set_id}
+        copy_without(sets, record.cursor, last)
+    elif connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _MERGE_SQLITE,
+                [record.successor_set_id, record.staging_set_id, contact_set_id, record.cursor, last],
+            )
+    else:
+        # PostgreSQL has no merge of JSON that keeps the order of the columns.
+        page = contact_page(contact_set_id, record.cursor, PAGE_ROWS)
+        staged = contacts_by_key(record.staging_set_id, page)
+        rows = [_merged(old, staged[old.row[0]].row) if old.row[0] in staged else old.row for old in page]
+        upsert_contacts(record.successor_set_id, rows)
 
 
 def _merged(old: StoredContact | None, new: StoredRow) -> StoredRow:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sendmill.addresses import address_key
-from sendmill.contacts import applying, contact_sets, importer, staging
+from sendmill.contacts import applying, contact_sets, importer, staging, successor
 from sendmill.contacts.models import Contact, ContactGroup, ContactSet, Import, ImportKind, ImportState, RejectedRow
 from sendmill.errors import Conflict, InvalidField, NotFound
 from sendmill.optouts.models import OptOut
@@ -37,6 +37,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "successor":
         monkeypatch.setattr(applying, "AT_ONCE_ROWS", -1)
         monkeypatch.setattr(contact_sets, "PAGE_CONTACTS", 2)
+        monkeypatch.setattr(successor, "PAGE_ROWS", 2)
     way: str = request.param
     return way
 
@@ -233,6 +234,7 @@ def test_any_sequence_of_calls_does_what_a_dictionary_does(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[str, list[tuple[str, bool, dict[str, str]]], bool]]
 ) -> None:
     monkeypatch.setattr(contact_sets, "PAGE_CONTACTS", 2)
+    monkeypatch.setattr(successor, "PAGE_ROWS", 2)
     group = make_group(make_client())
     expected: dict[str, tuple[str, str, dict[str, str]]] = {}
     for number, (kind, given_rows, at_once) in enumerate(calls):
@@ -242,7 +244,8 @@ def test_any_sequence_of_calls_does_what_a_dictionary_does(
             email = f"{letter}@example.com"
             received.append((email.upper() if upper else email, f"{letter}{number}", fields))
         record = staging.begin_import(group.client, ImportKind(kind), group)
-        staging._receive_batch(record, record.staging_set_id, _batch(received))
+        ready = staging._ready(_batch(received), staging._whole)
+        staging._receive_batch(record, record.staging_set_id, ready)
         staged = Contact.objects.filter(contact_set=record.staging_set).count()
         record.duplicate_rows = record.accepted_rows - staged
         staging.beat(record, ImportState.RECEIVING)
