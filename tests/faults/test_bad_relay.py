@@ -92,7 +92,7 @@ def test_beside_a_relay_that_takes_a_byte_a_second_only_what_is_on_its_wire_wait
 def test_replies_in_any_packets(
     new_server: Callable[..., Server], report: Report, spoil: Spoil, pipelining: bool
 ) -> None:
-    count = sized(150, 5_000)
+    count = sized(150, 2_000)
     with SmtpSink(pipelining=pipelining) as sink, Wire(sink.port, spoil) as wire:
         server = new_server(f"{wire.url}?connections={CONNECTIONS}").start()
         client = server.create_client("acme")
@@ -101,7 +101,7 @@ def test_replies_in_any_packets(
             sink.reply_to(f"person{number + 1}@example.com", ["451-4.7.1 much\r\n451 4.7.1 later"], stage="DATA")
         campaign = start_campaign(client, people_csv(count))
         report.faults = f"replies: {spoil}, pipelining: {pipelining}"
-        found = report.settle(client, campaign, people(count), sink)
+        found = report.settle(client, campaign, people(count), sink, within=sized(60, 240))
         assert found.dispositions == {"delivered": count}
 
 

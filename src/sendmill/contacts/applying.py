@@ -19,7 +19,7 @@ from sendmill.accounts.resources import touch
 from sendmill.contacts.contact_sets import contact_page, count_written, retire
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState
 from sendmill.contacts.staging import beat, finish, give_up
-from sendmill.contacts.successor import merge_at_once, take_over_page
+from sendmill.contacts.successor import PAGE_ROWS, merge_at_once, take_over_page
 from sendmill.optouts.bulk import add_optouts, delete_optouts
 
 AT_ONCE_ROWS = 5_000
@@ -131,7 +131,7 @@ def _build_successor(record: Import, group: ContactGroup) -> Step:
 def _change_optouts(record: Import) -> Step:
     """Opt the next page of addresses out, or in again. Either can be done twice without harm."""
     assert record.staging_set_id is not None, "not finished"
-    page = contact_page(record.staging_set_id, record.cursor)
+    page = contact_page(record.staging_set_id, record.cursor, PAGE_ROWS)
     if not page:
         _finish_and_drop_staged(record)
         return Step.FINISHED

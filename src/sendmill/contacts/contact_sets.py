@@ -21,7 +21,7 @@ GRACE = timedelta(hours=1)
 """For so long a set that a group no longer points at is kept for those who are still reading it."""
 
 PAGE_CONTACTS = 2_000
-_LARGE_CACHE_KIB = 48 * 1024
+_LARGE_CACHE_KIB = 32 * 1024
 _LARGE = 10_000
 
 StoredRow = tuple[str, str, str, str]
@@ -120,8 +120,8 @@ def upsert_contacts(contact_set_id: int, rows: Collection[StoredRow]) -> None:
 
 @contextmanager
 def large_cache() -> Iterator[None]:
-    """Room for the index of a large set. The rows of a list come in no order of their addresses, so each batch touches
-    all of that index: with SQLite's usual 16 MB, 1,000,000 addresses in random order took half as long again."""
+    """Room for the index of a large set: the rows of a list come in no order of their addresses, so each batch touches
+    all of it. Twice SQLite's usual cache; more would be more memory than the web process may take."""
     if connection.vendor != "sqlite":
         yield
         return

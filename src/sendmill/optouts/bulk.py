@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import orjson
 from django.db import connection
 from django.utils import timezone
 
@@ -12,10 +13,11 @@ INSERT INTO optouts_optout (client_id, created_on, modified_on, object_id, email
 {rows}
 ON CONFLICT (client_id, email_key) DO NOTHING
 """
-_ADD_SQLITE = _ADD.format(rows="VALUES (%s, %s, %s, %s, %s, %s)")
+# WHERE keeps ON from being taken for a join's.
+_ADD_SQLITE = _ADD.format(rows="SELECT %s, %s, %s, value->>0, value->>1, value->>2 FROM json_each(%s) WHERE true")
 _ADD_POSTGRESQL = _ADD.format(rows="SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[])")
 
-_DELETE_SQLITE = "DELETE FROM optouts_optout WHERE client_id = %s AND email_key = %s"
+_DELETE_SQLITE = "DELETE FROM optouts_optout WHERE client_id = %s AND email_key IN (SELECT value FROM json_each(%s))"
 
 # One search in the unique index for each key, whatever PostgreSQL thinks of this client: see contacts.contact_sets.
 _DELETE_POSTGRESQL = """
@@ -40,7 +42,7 @@ def add_optouts(client_id: int, addresses: Collection[tuple[str, str]]) -> None:
             cursor.execute(_ADD_POSTGRESQL, [client_id, now, now, *columns])
         else:
             moment = connection.ops.adapt_datetimefield_value(now)
-            cursor.executemany(_ADD_SQLITE, [(client_id, moment, moment, *row) for row in rows])
+            cursor.execute(_ADD_SQLITE, [client_id, moment, moment, orjson.dumps(rows).decode()])
 
 
 def delete_optouts(client_id: int, keys: Collection[str]) -> None:
@@ -49,4 +51,4 @@ def delete_optouts(client_id: int, keys: Collection[str]) -> None:
         if connection.vendor == "postgresql":
             cursor.execute(_DELETE_POSTGRESQL, [list(keys), client_id])
         else:
-            cursor.executemany(_DELETE_SQLITE, [(client_id, key) for key in keys])
+            cursor.execute(_DELETE_SQLITE, [client_id, orjson.dumps(list(keys)).decode()])
