@@ -21,7 +21,7 @@ GRACE = timedelta(hours=1)
 """For so long a set that a group no longer points at is kept for those who are still reading it."""
 
 PAGE_CONTACTS = 2_000
-_LARGE_CACHE_KIB = 32 * 1024
+_LARGE_CACHE_KIB = 24 * 1024
 _LARGE = 10_000
 
 StoredRow = tuple[str, str, str, str]

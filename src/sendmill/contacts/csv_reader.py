@@ -29,8 +29,8 @@ from sendmill.errors import InvalidField
 MAX_REJECTED_CHARACTERS = 255
 """How much of a rejected value is kept."""
 
-_BATCH_ROWS = 16_000
-_BATCH_CHARACTERS = 1 << 22  # bounds a batch of long rows
+_BATCH_ROWS = 4_000
+_BATCH_CHARACTERS = 1 << 20  # bounds a batch of long rows
 
 
 class ContactRow(NamedTuple):
@@ -56,7 +56,7 @@ class RejectedRow(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Up to 16,000 rows in the file's order. Both may be empty: a file of blank lines gives signs of life, too."""
+    """Up to 4,000 rows in the file's order. Both may be empty: a file of blank lines gives signs of life, too."""
 
     contacts: list[ContactRow]
     rejected: list[RejectedRow]

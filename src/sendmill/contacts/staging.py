@@ -6,6 +6,7 @@ counts and heartbeat, and is refused once the import has been given up.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -57,7 +58,9 @@ def receive(record: Import, contacts: ContactFile) -> None:
     """
     assert record.staging_set_id is not None, "begun"
     store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE) else _address
-    with large_cache(), made_ahead(_ready(batch, store) for batch in contacts.batches()) as batches:
+    # By map, which doesn't hold a batch any more when the next is made.
+    ready = map(partial(_ready, store=store), contacts.batches())
+    with large_cache(), made_ahead(ready) as batches:
         for batch in batches:
             _receive_batch(record, record.staging_set_id, batch)
             time.sleep(PAUSE_SECONDS)
