@@ -45,7 +45,7 @@ def test_status_and_progress_tell_how_it_goes(server: Server, sink: SmtpSink) ->
     sink.stop()
     wait_for(lambda: [relay["state"] for relay in progress(client, campaign)["relays"]] == ["down"])
     [relay] = json.loads(server.command("status", "--json"))["relays"]
-    assert relay["state"] == "down" and relay["last_error"]
+    assert relay["state"] in ("down", "impaired") and relay["last_error"]  # one may be trying just now
     sink.start()
     wait_until_completed(client, campaign)
     assert dispositions(client, campaign)["delivered"] == 3_000
