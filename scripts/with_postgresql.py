@@ -76,16 +76,13 @@ def initialise(folder: Path) -> None:
         raise Unavailable(f"initdb failed:\n{result.stdout}")
 
 
-def start(folder: Path, *, keeps_commits: bool = False) -> tuple[subprocess.Popen[bytes], int]:
-    """The running server and its port. Tries again on another port if someone else has just taken the first.
-
-    Unless it `keeps_commits`, a crash of the server may lose the last of them.
-    """
+def start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """The running server and its port. Tries again on another port if someone else has just taken the first."""
     options = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
         "fsync": "off",
-        "synchronous_commit": "on" if keeps_commits else "off",
+        "synchronous_commit": "off",  # the product must ask for it itself
         "full_page_writes": "off",
         "max_connections": "300",
         "shared_buffers": "128MB",

@@ -207,12 +207,15 @@ def _database() -> dict[str, Any]:
     name = urllib.parse.unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgresql", "postgres") or not name:
         raise SettingError("SENDMILL_DATABASE_URL", "must be postgresql://user:password@host:port/name.")
-    options: dict[str, Any] = {
+    options = dict(urllib.parse.parse_qsl(parts.query))
+    ours = (
         # Who hangs in a transaction, or whose machine is gone, holds its locks no longer than its lease: nobody could
         # take its chunks over before TCP gives the connection up, hours later.
-        "options": f"-c idle_in_transaction_session_timeout={math.ceil(1000 * _values['SENDMILL_LEASE_SECONDS'])}",
-        **dict(urllib.parse.parse_qsl(parts.query)),
-    }
+        f"-c idle_in_transaction_session_timeout={math.ceil(1000 * _values['SENDMILL_LEASE_SECONDS'])} "
+        # Where the server's default is off, a crash of it forgets that messages were marked, and they are sent again.
+        "-c synchronous_commit=on"
+    )
+    options["options"] = f"{ours} {options.get('options', '')}".rstrip()
     host = urllib.parse.unquote(options.pop("host", "") or parts.hostname or "")
     return {
         "ENGINE": "django.db.backends.postgresql",

@@ -15,7 +15,7 @@ class Cluster:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="sendmill-faults-"))
         with_postgresql.initialise(self._folder)
-        self._first, port = with_postgresql.start(self._folder, keeps_commits=True)
+        self._first, port = with_postgresql.start(self._folder)
         self.url = f"postgresql://sendmill@127.0.0.1:{port}/postgres"
 
     def restart_immediately(self) -> None:

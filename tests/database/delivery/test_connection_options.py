@@ -1,0 +1,25 @@
+"""What our connections to PostgreSQL ask for, whatever the server's own settings are."""
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL only"),
+]
+
+
+def _setting(name: str, column: str = "setting") -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM pg_settings WHERE name = %s", [name])
+        return cursor.fetchone()[0]
+
+
+def test_a_session_that_hangs_in_a_transaction_ends_with_the_lease():
+    assert int(_setting("idle_in_transaction_session_timeout")) == settings.SENDMILL_LEASE_SECONDS * 1000
+
+
+def test_commits_outlive_a_crash_of_a_server_whose_default_is_otherwise():
+    assert _setting("synchronous_commit", "reset_val") == "on"
+    assert _setting("synchronous_commit", "source") == "client"
