@@ -66,6 +66,14 @@ def make_token(kind: LinkKind, target: LinkTarget) -> bytes:
     return _base64url(_ciphers(kind)[0].encrypt(text, None))
 
 
+def list_headers(base: bytes, token: bytes) -> bytes:
+    """The header fields by which mail programs unsubscribe: RFC 2369 3.2, RFC 8058 3.1.
+
+    The address is on one line, because readers exist that don't unfold it.
+    """
+    return b"List-Unsubscribe: <%b%b>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" % (base, token)
+
+
 def read_token(kind: LinkKind, token: str) -> LinkTarget | None:
     """Whose link it is; None for what `make_token` didn't make for this kind of link."""
     if not token.isascii() or len(token) > _LONGEST_TOKEN:

@@ -103,6 +103,7 @@ class CompiledMessage:
             self._parts.append(_PART_HEADERS % b"plain")
             self._add_body(Template(pieces, escapes_html=False, always_engine=always_engine))
         self._uses_engine = bool(self._logic or self._rendered) or not subject_template.is_plain
+        self._needs_link_texts = self._uses_engine or bool(self.used_links & variables_of(subject_template.pieces))
 
     def __reduce__(self) -> tuple[object, ...]:
         return CompiledMessage, self._arguments
@@ -128,8 +129,9 @@ class CompiledMessage:
         parts = self._parts.copy()
         for name in self.used_links:
             token = tokens[name]
-            variables[name] = as_html(self._link_bases[name] + token.decode("ascii"))
-            in_lines = _lines_of_token(token)
+            if self._needs_link_texts:
+                variables[name] = as_html(self._link_bases[name] + token.decode("ascii"))
+            in_lines = token + SOFT_BREAK if len(token) <= MAX_CONTENT else _lines_of_token(token)
             for place in self._link_places.get(name, ()):
                 parts[place] = in_lines
         parts[_HEAD] = self._head(recipient, address, variables, message_id, date)
@@ -272,9 +274,7 @@ def is_html(body: str) -> bool:
 
 
 def _lines_of_token(token: bytes) -> bytes:
-    """A token in quoted-printable, which changes none of its characters; more follows on the same line."""
-    if len(token) <= MAX_CONTENT:
-        return token + SOFT_BREAK
+    """A long token in quoted-printable, which changes none of its characters; more follows on the same line."""
     lines = [token[begin : begin + MAX_CONTENT] for begin in range(0, len(token), MAX_CONTENT)]
     return SOFT_BREAK.join([*lines, b""])
 

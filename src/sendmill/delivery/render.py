@@ -22,13 +22,10 @@ from sendmill.delivery.routes import Route, route_of
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Transmission
 from sendmill.ids import KIND_QUEUE, numbered
-from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, LinkTarget, make_token
+from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, LinkTarget, list_headers, make_token
 from sendmill.senders.dkim_keys import UnreadableKey, signing_key
 
 log = structlog.get_logger()
-
-# RFC 2369 3.2 and RFC 8058 3.1. One line, because readers exist that don't unfold an address.
-_LIST_UNSUBSCRIBE = b"List-Unsubscribe: <%b%b>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ class CampaignMessage:
                 Recipient(row.name, row.email, orjson.loads(row.fields)),
                 message_id=f"{numbered(self.object_id, KIND_QUEUE, row.id)}@{self.message_id_domain}",
                 date=_date_header(int(time.time())),
-                headers=_LIST_UNSUBSCRIBE % (self.unsubscribe_base, tokens[UNSUBSCRIBE_URL]),
+                headers=list_headers(self.unsubscribe_base, tokens[UNSUBSCRIBE_URL]),
                 address=recipient.octets,
                 tokens=tokens,
             )

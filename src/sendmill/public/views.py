@@ -116,4 +116,4 @@ def _state_page(request: HttpRequest, token: str, recipient: Recipient, *, was_o
 def _hinted(email: str) -> str:
     """Enough of an address for its owner, who may have several, and not for who was passed the message."""
     local_part, _, domain = email.rpartition("@")
-    return f"{local_part[0]}…@{domain}"
+    return f"{local_part[0]}…\u2060@{domain}"  # WORD JOINER: no line break there

@@ -93,7 +93,7 @@ def test_a_link_in_a_message_opts_out_and_is_taken_back_by_its_recipient_alone(b
 
     asked = browser.get(mail.unsubscribe)
     shown = asked.content.decode()
-    assert asked.status_code == 200 and german.unsubscribe in shown and "B…@Books.example" in shown
+    assert asked.status_code == 200 and german.unsubscribe in shown and "B…\u2060@Books.example" in shown
     assert EVIL not in shown and "Bob" not in shown and 'lang="de"' in shown
     for method in ("head", "put", "delete", "patch", "options"):
         assert getattr(browser, method)(mail.unsubscribe).status_code in (200, 405)
