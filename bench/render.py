@@ -3,7 +3,8 @@
     .venv/bin/python bench/render.py
 
 4 KB of HTML with three placeholders, and a text part. CPU microseconds a message, the best of five, so that other work
-on the machine matters little. Before anything is timed, both are parsed, and have to say the same. Peak memory is what
+on the machine matters little. "Links" is what the recipient's own link costs beside the fast road: its token, the two
+List- headers and the footer. Before anything is timed, both are parsed, and have to say the same. Peak memory is what
 the process has grown by while it renders, by resident size.
 """
 
@@ -14,8 +15,13 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP, compat32
 
+from django.conf import settings
+
 from sendmill.content.characters import escape_html
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message
+from sendmill.content.footer import Footer, with_footer
+from sendmill.content.variables import UNSUBSCRIBE_URL
+from sendmill.links import UNSUBSCRIBE, LinkTarget, list_headers, make_token
 
 SUBJECT = "News for {{ name }}"
 BODY = (
@@ -58,6 +64,21 @@ def standard_library(recipient: Recipient, text: str) -> bytes:
     return message.as_bytes()
 
 
+def with_links() -> Callable[[Recipient], bytes]:
+    """Renders as `delivery.render` does it."""
+    body = with_footer(BODY, Footer("Books\n1 Main St", "en"))
+    base = f"https://mail.example.org/{UNSUBSCRIBE.path}/"
+    encoded_base = base.encode()
+    message = compile_message(SUBJECT, body, "news@example.org", {UNSUBSCRIBE_URL: base})
+
+    def render(recipient: Recipient) -> bytes:
+        tokens = {UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, LinkTarget(7, 1_234_567, recipient.email))}
+        headers = list_headers(encoded_base, tokens[UNSUBSCRIBE_URL])
+        return message.render(recipient, MESSAGE_ID, DATE, headers=headers, tokens=tokens)
+
+    return render
+
+
 def microseconds(function: Callable[[], object], count: int) -> float:
     """CPU microseconds of one call."""
     best = float("inf")
@@ -74,27 +95,31 @@ def peak_megabytes() -> float:
 
 
 def main() -> None:
+    settings.configure(SECRET_KEY="bench", SECRET_KEY_FALLBACKS=[])
+    linked = with_links()
     fast = compile_message(SUBJECT, BODY, "news@example.org")
     slow = CompiledMessage(SUBJECT, BODY, "news@example.org", always_engine=True)
     placeholders = Recipient("{{ name }}", "email@example.org", {"city": "{{ city }}"})
     text = text_of(fast.render(placeholders, MESSAGE_ID, DATE))[0].replace("email@example.org", "{{ email }}")
     size = len(fast.render(RECIPIENTS["ASCII"], MESSAGE_ID, DATE))
     print(f"A message of {size} octets in two parts, CPU µs each:")
-    print(f"{'recipient':10} {'fast road':>10} {'with logic':>10} {'EmailMessage':>13} {'ratio':>7}")
+    print(f"{'recipient':10} {'fast road':>10} {'links':>10} {'with logic':>10} {'EmailMessage':>13} {'ratio':>7}")
     before = peak_megabytes()
     rows = {}
     for label, recipient in RECIPIENTS.items():
         assert text_of(fast.render(recipient, MESSAGE_ID, DATE)) == text_of(slow.render(recipient, MESSAGE_ID, DATE))
         rows[label] = (
             microseconds(lambda recipient=recipient: fast.render(recipient, MESSAGE_ID, DATE), 20_000),  # type: ignore[misc]
+            microseconds(lambda recipient=recipient: linked(recipient), 20_000),  # type: ignore[misc]
             microseconds(lambda recipient=recipient: slow.render(recipient, MESSAGE_ID, DATE), 1_000),  # type: ignore[misc]
         )
     grown = peak_megabytes() - before
     for label, recipient in RECIPIENTS.items():
         assert text_of(fast.render(recipient, MESSAGE_ID, DATE)) == text_of(standard_library(recipient, text))
         library = microseconds(lambda recipient=recipient: standard_library(recipient, text), 100)  # type: ignore[misc]
-        fast_time, slow_time = rows[label]
-        print(f"{label:10} {fast_time:10.1f} {slow_time:10.1f} {library:13.1f} {library / fast_time:6.0f}x")
+        fast_time, linked_time, slow_time = rows[label]
+        times = f"{fast_time:10.1f} {linked_time - fast_time:+10.1f} {slow_time:10.1f} {library:13.1f}"
+        print(f"{label:10} {times} {library / fast_time:6.0f}x")
     print(f"Compiling: {microseconds(lambda: compile_message(SUBJECT, BODY, 'news@example.org'), 100):.0f} µs")
     print(f"Peak memory grew by {grown:.1f} MB over {20_000 * REPEATS * len(RECIPIENTS)} messages")
 

@@ -76,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     add_client.add_argument("--email", required=True, help="the first user's address, with which they log in")
     add_client.add_argument("--password", help="the first user's password; without one they can't log in yet")
     add_client.add_argument("--json", action="store_true", help="print JSON")
+    set_client = _add(client, "set", _set_client, "set the footer of a client's messages; without options, show it")
+    set_client.add_argument("client", metavar="ID", help="the client's id, 24 hex digits")
+    set_client.add_argument("--footer", choices=("on", "off"), help="added to messages without a link to unsubscribe")
+    set_client.add_argument("--postal-address", metavar="TEXT", help="shown in the footer; may have several lines")
+    set_client.add_argument("--language", metavar="CODE", help="of the footer: en, de, es, fr, it, nl, pl or pt")
+    set_client.add_argument("--json", action="store_true", help="print JSON")
     token = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="ACTION")
     add_token = _add(token, "add", _add_token, "issue an API token, shown this once")
     add_token.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
@@ -216,6 +222,12 @@ def _add_client(options: argparse.Namespace) -> int:
     else:
         print(f"client    {client.object_id}\nusername  {user.email}\ntoken     {token}   (shown this once)")
     return 0
+
+
+def _set_client(options: argparse.Namespace) -> int:
+    from sendmill.commands.client import set_client
+
+    return set_client(options.client, options.footer, options.postal_address, options.language, options.json)
 
 
 def _add_token(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ can't be used raises `SettingError`, which the command line prints as one line.
 
 import math
 import os
+import re
 import secrets
 import urllib.parse
 from collections.abc import Callable
@@ -15,6 +16,11 @@ from typing import Any, Literal, NamedTuple
 
 from sendmill import __version__
 from sendmill.errors import SettingError
+
+# What stands before a token in a header and in HTML, as it is: nothing in it needs quoting anywhere.
+_is_base_url = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
+).fullmatch
 
 
 class Setting(NamedTuple):
@@ -80,10 +86,13 @@ def _bind(value: str) -> tuple[str, int]:
 
 
 def _url(value: str) -> str:
-    parts = urllib.parse.urlsplit(value)
-    if value and (parts.scheme not in ("http", "https") or not parts.netloc):
-        raise ValueError("must be an http:// or https:// address")
+    if value and not _is_base_url(value):
+        raise ValueError("must be an http:// or https:// address, without a query")
     return value.rstrip("/")
+
+
+def _list_of_texts(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 SETTINGS = (
@@ -98,6 +107,8 @@ SETTINGS = (
     Setting("SENDMILL_BIND", "127.0.0.1:8080", _bind, "Address and port the web server listens on."),
     Setting("SENDMILL_PUBLIC_URL", "", _url, "Base of links in mail. Empty: `http://` and the bind address."),
     Setting("SENDMILL_SECRET_KEY", "", _text, "Key for signatures. Empty: generated into the data folder."),
+    Setting("SENDMILL_SECRET_KEY_FALLBACKS", "", _list_of_texts,
+            "Earlier secret keys, comma-separated: what was made with them can still be read."),
     Setting("SENDMILL_WORKERS", str(os.cpu_count() or 1), _positive_integer,
             "Delivery processes. Default: the number of cores."),
     Setting("SENDMILL_IN_DOUBT", "resend", _in_doubt,
@@ -233,6 +244,7 @@ def _database() -> dict[str, Any]:
 
 FILE_UPLOAD_TEMP_DIR = str(_upload_folder())
 SECRET_KEY = _secret_key()
+SECRET_KEY_FALLBACKS = list(_values["SENDMILL_SECRET_KEY_FALLBACKS"])
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 DATABASES = {"default": _database()}
@@ -253,10 +265,12 @@ INSTALLED_APPS = [
     "sendmill.content",
     "sendmill.campaigns",
     "sendmill.delivery",
+    "sendmill.public",
 ]
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"
 MIDDLEWARE = [
+    "sendmill.public.middleware.without_body",
     "sendmill.api.middleware.content_length",
     "sendmill.api.middleware.multipart_content_type",
     "sendmill.api.middleware.trailing_slash",

@@ -22,6 +22,8 @@ from sendmill.api.optouts import OptOutView
 from sendmill.api.progress import ProgressView, RetryView
 from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
+from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER
+from sendmill.public import views as public
 
 api = [
     path("auth/api-token-auth/", LoginView.as_view()),
@@ -51,6 +53,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/docs/", documentation.page),
     path("api/v1/docs/script.js", documentation.script, name="documentation-script"),
     path("static/<path:path>", serve, {"insecure": True}),
+    path(f"{UNSUBSCRIBE.path}/<str:token>", public.unsubscribe, name="unsubscribe"),
+    path("subscribe-again/<str:token>", public.subscribe_again, name="subscribe-again"),
+    path(f"{VIEW_IN_BROWSER.path}/<str:token>", public.view_in_browser, name="view-in-browser"),
     path("healthz", healthy),
     path("readyz", ready),
 ]

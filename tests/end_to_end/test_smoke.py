@@ -2,6 +2,8 @@
 
 from email.header import decode_header, make_header
 
+import requests
+
 from tests.end_to_end.campaigns import (
     SENDER,
     assert_each_once,
@@ -28,12 +30,28 @@ def test_a_campaign_reaches_everyone_once(server: Server, sink: SmtpSink) -> Non
     parsed = message.parse()
     assert str(make_header(decode_header(parsed["Subject"]))) == "Hello Person 7"
     assert "person7@example.com" in parsed["To"]
-    assert parsed.get_payload(decode=True).strip() == b"How is City 7?"
+    link = parsed["List-Unsubscribe"].strip("<>")
+    assert parsed.get_payload(decode=True).decode() == f"How is City 7?\r\n\r\n--\r\nUnsubscribe: {link}\r\n"
 
     assert dispositions(client, campaign) == {"delivered": 250}
     (result,) = [result for result in results(client, campaign) if result["email_to"] == "person7@example.com"]
     assert result["contact"] == {"name": "Person 7", "email": "person7@example.com", "city": "City 7"}
     assert (result["status"], result["complete"]) == ("completed", True)
+    unsubscribe_as_mail_programs_do(link)
+    following = start_campaign(client, people_csv(9))
+    wait_until_completed(client, following)
+    assert dispositions(client, following) == {"delivered": 8, "optout": 1}
+    assert len(sink.messages_to("person7@example.com")) == 1
+
+
+def unsubscribe_as_mail_programs_do(link: str) -> None:
+    """RFC 8058 3.2: without a look at the page, without cookies; here in chunks too, of no told length."""
+    assert requests.get(link, timeout=30).status_code == 200
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for body in (iter([b"List-Unsubscribe=", b"One-Click"]), b"List-Unsubscribe=One-Click"):
+        answer = requests.post(link, body, headers=form, timeout=30, allow_redirects=False)
+        assert answer.status_code == 200 and not answer.cookies
+    assert requests.post(f"{link}x", b"", timeout=30).status_code == 404
 
 
 def test_it_stops_cleanly_and_keeps_everything(server: Server, sink: SmtpSink) -> None:

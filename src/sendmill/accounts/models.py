@@ -7,14 +7,22 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 
 from sendmill.ids import new_object_id
+from sendmill.languages import LANGUAGES
 
 
 class Client(models.Model):
-    """A tenant. Everything that users make belongs to exactly one client."""
+    """A tenant. Everything that users make belongs to exactly one client.
+
+    `adds_footer`: messages without a link to unsubscribe get one at their end, with the postal address. `language` is
+    that of the footer, and of the public pages for a browser that asks for none that they have.
+    """
 
     object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
     name = models.CharField(max_length=200)
     created_on = models.DateTimeField(auto_now_add=True)
+    adds_footer = models.BooleanField(default=True, db_default=True)
+    postal_address = models.TextField(default="", db_default="")
+    language = models.CharField(max_length=10, default=LANGUAGES[0], db_default=LANGUAGES[0])
 
     def __str__(self) -> str:
         return self.name

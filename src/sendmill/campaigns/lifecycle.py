@@ -34,6 +34,7 @@ from sendmill.accounts.models import Client, ClientResource
 from sendmill.accounts.resources import find_for_update, touch
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.contacts.models import ContactGroup, ContactSet
+from sendmill.content.footer import Footer, with_footer
 from sendmill.content.models import Message
 from sendmill.errors import Conflict, InvalidField, NotFound
 from sendmill.ids import parse_object_id
@@ -155,9 +156,9 @@ def due_campaign_ids(now: datetime, limit: int) -> list[int]:
 def start(campaign_id: int, now: datetime) -> Campaign | None:
     """Start a due campaign; the campaign, or None if there is nothing for this caller to start.
 
-    Of any number of concurrent callers exactly one gets the campaign. In one transaction: freeze the message and the
-    sender's address into the campaign, pin the group's contact set, count the retry time from now, and move the
-    phase to expanding.
+    Of any number of concurrent callers exactly one gets the campaign. In one transaction: freeze the message, with its
+    footer, and the sender's address into the campaign, pin the group's contact set, count the retry time from now, and
+    move the phase to expanding.
 
     A campaign whose sender, message or group is gone (deletes refuse that, so only by hand in the database) is
     cancelled and closed, and logged as an error.
@@ -189,13 +190,17 @@ def start(campaign_id: int, now: datetime) -> Campaign | None:
     campaign.contact_set_id = group.contact_set_id
     campaign.frozen_sender = sender.email
     campaign.frozen_subject = message.description
-    campaign.frozen_body = message.email_message
+    campaign.frozen_body = _with_footer(message.email_message, campaign.client)
     campaign.expires_at = retry_deadline(now, campaign.expiry_seconds)
     campaign.phase = Phase.EXPANDING
     campaign.save(
         update_fields=["contact_set", "frozen_sender", "frozen_subject", "frozen_body", "expires_at", "phase"]
     )
     return campaign
+
+
+def _with_footer(body: str, client: Client) -> str:
+    return with_footer(body, Footer(client.postal_address, client.language)) if client.adds_footer else body
 
 
 @transaction.atomic

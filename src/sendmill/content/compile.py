@@ -25,12 +25,12 @@ from functools import lru_cache
 from sendmill.addresses import InvalidAddress, envelope_address
 from sendmill.content.characters import clean_text, escape_html
 from sendmill.content.headers import mailbox_header
-from sendmill.content.quoted_printable import SOFT_BREAK, encode, encode_piece
+from sendmill.content.quoted_printable import MAX_CONTENT, SOFT_BREAK, encode, encode_piece
 from sendmill.content.segments import Logic, segments, variables_of
 from sendmill.content.subject import Subject, checked_header_text
 from sendmill.content.template import RenderError, Template, TemplateError, fields_as_variables
 from sendmill.content.template_engine import Engine, separated
-from sendmill.content.template_filters import check_produced
+from sendmill.content.template_filters import as_html, check_produced
 from sendmill.content.template_reader import Piece, join_text, read_template
 from sendmill.content.template_tag import Tag
 from sendmill.content.text_part import text_of_html
@@ -46,6 +46,8 @@ _has_html = re.compile(rf"<(?:!doctype\s+html|/?(?:{_HTML_ELEMENTS}))(?:[\s/][^<
 # dot at its start, and what HTML escapes. Nearly all values are.
 _is_plain = re.compile(r"(?!\.|From )[ !#$%(-.0-;?-~]{1,75}").fullmatch
 
+_NO_LINKS: Mapping[str, str] = {}
+_NO_TOKENS: Mapping[str, bytes] = {}
 _MOST_ENGINES = 8  # for the logic of a part
 _SHORT_VALUE = 100  # characters of a value worth remembering
 _MOST_KNOWN_RUNS, _KNOWN_RUNS_OCTETS = 256, 8192  # what is remembered of logic: at most 2 MB a part
@@ -66,22 +68,34 @@ class Recipient:
 class CompiledMessage:
     """A message of which only a recipient's values are missing. Used by one thread at a time; can be pickled.
 
-    See `compile_message`. `always_engine` takes the slow road for everything, for the test that compares the two.
+    See `compile_message`. `used_links` are those of its links that subject or body name. `always_engine` takes the slow
+    road for everything, for the test that compares the two.
     """
 
-    def __init__(self, subject: str, body: str, sender_address: str, always_engine: bool = False) -> None:
-        self._arguments = subject, body, sender_address, always_engine
+    def __init__(
+        self,
+        subject: str,
+        body: str,
+        sender_address: str,
+        always_engine: bool = False,
+        link_bases: Mapping[str, str] = _NO_LINKS,
+    ) -> None:
+        self._arguments = subject, body, sender_address, always_engine, dict(link_bases)
+        self._link_bases = link_bases
         self._always_engine = always_engine
         subject_template = Template(read_template(subject), escapes_html=False, always_engine=always_engine)
         self._subject = Subject(subject_template)
         self._parts = [mailbox_header("From", "", envelope_address(sender_address).octets), b"", b""]
         # Of each variable, the places of its values in the text and in the HTML.
         self._slots: dict[str, tuple[list[int], list[int]]] = {}
+        # Of each link, the places of its token behind its base.
+        self._link_places: dict[str, list[int]] = {}
         # Runs of logic: their places, and the engine that has them all.
         self._logic: list[tuple[list[int], _Runs]] = []
         # What is rendered as a whole: its place, its template, and whether the HTML is to become text.
         self._rendered: list[tuple[int, Template, bool]] = []
         pieces = _ending_in_line_break(read_template(body))
+        self.used_links = link_bases.keys() & (variables_of(pieces) | variables_of(subject_template.pieces))
         self._parts.append(b"MIME-Version: 1.0\r\n")
         if is_html(body):
             self._add_alternatives(Template(pieces, escapes_html=True, always_engine=always_engine))
@@ -89,23 +103,37 @@ class CompiledMessage:
             self._parts.append(_PART_HEADERS % b"plain")
             self._add_body(Template(pieces, escapes_html=False, always_engine=always_engine))
         self._uses_engine = bool(self._logic or self._rendered) or not subject_template.is_plain
+        self._needs_link_texts = self._uses_engine or bool(self.used_links & variables_of(subject_template.pieces))
 
     def __reduce__(self) -> tuple[object, ...]:
         return CompiledMessage, self._arguments
 
     def render(
-        self, recipient: Recipient, message_id: str, date: str, headers: bytes = b"", address: bytes | None = None
+        self,
+        recipient: Recipient,
+        message_id: str,
+        date: str,
+        headers: bytes = b"",
+        address: bytes | None = None,
+        tokens: Mapping[str, bytes] = _NO_TOKENS,
     ) -> bytes:
         """The message for `recipient`: 6 µs on the fast road for 4 KB in two parts (bench/render.py).
 
         `message_id` (without brackets) and `date` (RFC 5322 3.3) are printable ASCII. `headers` are further header
         fields, encoded, each with its CRLF, such as List-Unsubscribe. `address` is the recipient's envelope address
-        where the caller has it already. Raises RenderError.
+        where the caller has it already. `tokens` are those of `used_links`, in base64url. Raises RenderError.
         """
         variables = fields_as_variables(recipient.name, recipient.email, recipient.fields)
         if self._uses_engine:
             variables = {name: clean_text(value) for name, value in variables.items()}
         parts = self._parts.copy()
+        for name in self.used_links:
+            token = tokens[name]
+            if self._needs_link_texts:
+                variables[name] = as_html(self._link_bases[name] + token.decode("ascii"))
+            in_lines = token + SOFT_BREAK if len(token) <= MAX_CONTENT else _lines_of_token(token)
+            for place in self._link_places.get(name, ()):
+                parts[place] = in_lines
         parts[_HEAD] = self._head(recipient, address, variables, message_id, date)
         parts[_FURTHER_HEADERS] = headers
         self._fill(parts, variables)
@@ -161,7 +189,12 @@ class CompiledMessage:
                 self._parts.append(encode_piece(segment))
                 continue
             if isinstance(segment, Tag):
-                of_variable = self._slots.setdefault(segment.variable or "", ([], []))
+                variable = segment.variable or ""
+                if variable in self._link_bases:
+                    self._parts += [encode_piece(self._link_bases[variable]), b""]
+                    self._link_places.setdefault(variable, []).append(len(self._parts) - 1)
+                    continue
+                of_variable = self._slots.setdefault(variable, ([], []))
                 of_variable[template.escapes_html].append(len(self._parts))
             else:
                 variables = variables_of(segment)
@@ -223,18 +256,27 @@ class _Runs:
         return known
 
 
-def compile_message(subject: str, body: str, sender_address: str) -> CompiledMessage:
+def compile_message(
+    subject: str, body: str, sender_address: str, link_bases: Mapping[str, str] = _NO_LINKS
+) -> CompiledMessage:
     """The compiled form of a campaign's message; `subject` and `body` are templates.
 
-    A body with HTML in it becomes multipart/alternative with a text part made from it, any other text/plain. Raises
-    TemplateError, and InvalidAddress for the sender.
+    A body with HTML in it becomes multipart/alternative with a text part made from it, any other text/plain.
+    `link_bases` are links, by variable: what stands before a recipient's token, in characters that need no quoting in
+    HTML. Raises TemplateError, and InvalidAddress for the sender.
     """
-    return CompiledMessage(subject, body, sender_address)
+    return CompiledMessage(subject, body, sender_address, link_bases=link_bases)
 
 
 def is_html(body: str) -> bool:
     """Whether a body has HTML in it: a tag of an element that is used in mail. `<john@example.com>` is none."""
     return _has_html(body) is not None
+
+
+def _lines_of_token(token: bytes) -> bytes:
+    """A long token in quoted-printable, which changes none of its characters; more follows on the same line."""
+    lines = [token[begin : begin + MAX_CONTENT] for begin in range(0, len(token), MAX_CONTENT)]
+    return SOFT_BREAK.join([*lines, b""])
 
 
 def _encoded_value(value: str) -> tuple[bytes, bytes]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 _KNOWN_LINE = 400  # characters of a line worth remembering; bounds what the memory of lines can take to some 5 MB
-_MAX_CONTENT = 75  # octets of a line, before the "=" of a soft break
+MAX_CONTENT = 75  # octets of a line, before the "=" of a soft break
 _SOFT_BREAK = "=\r\n"
 SOFT_BREAK = _SOFT_BREAK.encode("ascii")
 
@@ -51,7 +51,7 @@ def _encode_start(start: str) -> bytes:
     if start.isprintable() and start[0] not in ".F" and start[-1] != " ":
         # What the standard library does right: short text that gets no line breaks from it. 0.3 µs in place of 4.
         encoded = b2a_qp(start.encode("utf-8"))
-        if len(encoded) <= _MAX_CONTENT:
+        if len(encoded) <= MAX_CONTENT:
             return encoded
     return _encode(start)
 
@@ -85,7 +85,7 @@ def _wrapped(encoded: str) -> Iterator[str]:
         if encoded[start] == "." or encoded.startswith("From ", start):
             head = f"={ord(encoded[start]):02X}"
             start += 1
-        end = start + _MAX_CONTENT - len(head)
+        end = start + MAX_CONTENT - len(head)
         if end < len(encoded):
             unit = encoded.rfind("=", end - 2, end)
             end = end if unit == -1 else unit

@@ -13,9 +13,9 @@ Logic = tuple[Piece, ...]
 """A run of pieces for the engine: every block in it is closed."""
 
 
-def variables_of(run: Logic) -> frozenset[str]:
-    """The names that a run's tags use, those of its loops included."""
-    tags = [piece for piece in run if isinstance(piece, Tag)]
+def variables_of(pieces: Sequence[Piece]) -> frozenset[str]:
+    """The names that tags use, those of their loops included."""
+    tags = [piece for piece in pieces if isinstance(piece, Tag)]
     return frozenset(token.text for tag in tags for token in tag.tokens if token.kind == "variable")
 
 

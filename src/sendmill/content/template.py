@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from sendmill.content.characters import escape_html
 from sendmill.content.template_engine import Engine
-from sendmill.content.template_filters import RenderError, check_produced
+from sendmill.content.template_filters import RenderError, check_produced, is_html_already
 from sendmill.content.template_reader import Piece, check_blocks, read_template
 from sendmill.content.template_tag import Tag, TemplateError
 from sendmill.content.variables import fields_as_variables, variable_name
@@ -56,7 +56,7 @@ class Template:
                 texts.append(piece)
             elif value := values.get(piece.variable or "", ""):
                 filled += len(value)
-                texts.append(escape_html(value) if self.escapes_html else value)
+                texts.append(value if not self.escapes_html or is_html_already(value) else escape_html(value))
         check_produced(filled)
         return "".join(texts)
 

@@ -91,8 +91,17 @@ def _default(value: object, other: object = "") -> object:
     return other if value is None or value == "" else value
 
 
+def as_html(text: str) -> str:
+    """`text` as a value that is HTML already and isn't escaped."""
+    return minijinja.safe(text)
+
+
+def is_html_already(value: object) -> bool:
+    return hasattr(value, "__html__")
+
+
 def _escape(value: object) -> str:
-    return _text(value) if hasattr(value, "__html__") else escape_html(_text(value))
+    return _text(value) if is_html_already(value) else escape_html(_text(value))
 
 
 FILTERS: dict[str, Callable[..., object]] = {
@@ -100,8 +109,8 @@ FILTERS: dict[str, Callable[..., object]] = {
     "count": lambda value: len(_items(value)),
     "d": _default,
     "default": _default,
-    "e": lambda value: minijinja.safe(_escape(value)),
-    "escape": lambda value: minijinja.safe(_escape(value)),
+    "e": lambda value: as_html(_escape(value)),
+    "escape": lambda value: as_html(_escape(value)),
     "first": lambda value: next(iter(_items(value)), ""),
     "float": _number,
     "int": _whole_number,
@@ -111,7 +120,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "lower": lambda value: _text(value).lower(),
     "replace": _replace,
     "round": _round,
-    "safe": lambda value: minijinja.safe(_text(value)),
+    "safe": lambda value: as_html(_text(value)),
     "split": _split,
     "title": _title,
     "trim": lambda value: _text(value).strip(),

@@ -9,6 +9,10 @@ from functools import lru_cache
 RESERVED = frozenset(
     {"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None", "loop"}
 )
+# The recipient's own links. No column has these names: a list must not lead readers who want to leave elsewhere.
+UNSUBSCRIBE_URL = "unsubscribe_url"
+VIEW_IN_BROWSER_URL = "view_in_browser_url"
+_NO_COLUMNS = frozenset({"name", "email", UNSUBSCRIBE_URL, VIEW_IN_BROWSER_URL})
 _UNDERSCORES = re.compile("__+")
 
 
@@ -32,10 +36,10 @@ def variable_name(header: str) -> str:
 def fields_as_variables(name: str, email: str, fields: Mapping[str, str]) -> dict[str, str]:
     """What a template sees of a contact: `name`, `email`, and every column under its `variable_name`.
 
-    `name` and `email` are always the contact's own. Where several columns come to the same name, one that is headed
-    exactly so has it, and the others get `_2`, `_3`, … in the order of the columns. Costs under 1 µs: the names of a
-    list's headers are worked out once and kept. A name with capitals is reached in small letters too, if nothing else
-    is called so: `{{ city }}` for a column headed `City`.
+    `name` and `email` are always the contact's own, and the names of links are no column's. Where several columns come
+    to the same name, one that is headed exactly so has it, and the others get `_2`, `_3`, … in the order of the
+    columns. Costs under 1 µs: the names of a list's headers are worked out once and kept. A name with capitals is
+    reached in small letters too, if nothing else is called so: `{{ city }}` for a column headed `City`.
     """
     names = _variable_names(tuple(fields))
     variables = dict(zip(names, fields.values(), strict=True))
@@ -50,8 +54,8 @@ def fields_as_variables(name: str, email: str, fields: Mapping[str, str]) -> dic
 def _variable_names(headers: tuple[str, ...]) -> tuple[str, ...]:
     wanted = [variable_name(header) for header in headers]
     exact = {header for header, name in zip(headers, wanted, strict=True) if header == name}
-    exact -= {"name", "email"}
-    taken = {"name", "email"} | exact
+    exact -= _NO_COLUMNS
+    taken = {*_NO_COLUMNS, *exact}
     names: list[str] = []
     numbers: dict[str, int] = {}
     for header, name in zip(headers, wanted, strict=True):
@@ -68,7 +72,7 @@ def _variable_names(headers: tuple[str, ...]) -> tuple[str, ...]:
 @lru_cache(maxsize=64)
 def _small_names(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """The further names in small letters, with the names they stand for; the first column of several has it."""
-    taken = {"name", "email"} | set(names) | RESERVED
+    taken = _NO_COLUMNS | set(names) | RESERVED
     found: dict[str, str] = {}
     for name in names:
         if name.lower() not in taken:

@@ -14,6 +14,7 @@ from sendmill.addresses import EnvelopeAddress, InvalidAddress, address_key, dom
 from sendmill.campaigns.models import Campaign
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message
 from sendmill.content.template import RenderError, TemplateError
+from sendmill.content.variables import UNSUBSCRIBE_URL, VIEW_IN_BROWSER_URL
 from sendmill.delivery.dkim import Signer
 from sendmill.delivery.queue import ClaimedRow
 from sendmill.delivery.relays import Relay
@@ -21,6 +22,7 @@ from sendmill.delivery.routes import Route, route_of
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Transmission
 from sendmill.ids import KIND_QUEUE, numbered
+from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, LinkTarget, list_headers, make_token
 from sendmill.senders.dkim_keys import UnreadableKey, signing_key
 
 log = structlog.get_logger()
@@ -51,6 +53,7 @@ class CampaignMessage:
     message_id_domain: str
     compiled: CompiledMessage | None
     problem: str
+    unsubscribe_base: bytes
     signer: Signer | None = None
 
     def transmission(self, row: ClaimedRow) -> Transmission | Unsendable:
@@ -62,11 +65,17 @@ class CampaignMessage:
             return Unsendable(row.id, State.FAILED, self.problem)
         try:
             recipient = envelope_address(row.email)
+            target = LinkTarget(self.client_id, row.id, row.email)
+            tokens = {UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, target)}
+            if VIEW_IN_BROWSER_URL in self.compiled.used_links:
+                tokens[VIEW_IN_BROWSER_URL] = make_token(VIEW_IN_BROWSER, target)
             content = self.compiled.render(
                 Recipient(row.name, row.email, orjson.loads(row.fields)),
                 message_id=f"{numbered(self.object_id, KIND_QUEUE, row.id)}@{self.message_id_domain}",
                 date=_date_header(int(time.time())),
+                headers=list_headers(self.unsubscribe_base, tokens[UNSUBSCRIBE_URL]),
                 address=recipient.octets,
+                tokens=tokens,
             )
             if self.signer is not None:
                 content = self.signer.sign(content) + content
@@ -91,7 +100,7 @@ def load_campaign_message(campaign_id: int, relays: Sequence[Relay]) -> Campaign
     compiled: CompiledMessage | None = None
     problem = ""
     try:
-        compiled = compile_message(campaign.frozen_subject, campaign.frozen_body, campaign.frozen_sender)
+        compiled = compile_message(campaign.frozen_subject, campaign.frozen_body, campaign.frozen_sender, link_bases())
     except TemplateError as error:
         # Messages are checked when they are stored; one that breaks all the same fails its recipients, with the
         # reason in each result, and not the worker.
@@ -116,8 +125,20 @@ def load_campaign_message(campaign_id: int, relays: Sequence[Relay]) -> Campaign
         message_id_domain=domain,
         compiled=compiled,
         problem=problem,
+        unsubscribe_base=UNSUBSCRIBE.base.encode("ascii"),
         signer=signer,
     )
+
+
+def link_bases() -> dict[str, str]:
+    """The links that templates name, up to a recipient's token."""
+    return {UNSUBSCRIBE_URL: UNSUBSCRIBE.base, VIEW_IN_BROWSER_URL: VIEW_IN_BROWSER.base}
+
+
+def link_urls(target: LinkTarget) -> dict[str, str]:
+    """A recipient's links, by the names that templates have for them."""
+    kinds = {UNSUBSCRIBE_URL: UNSUBSCRIBE, VIEW_IN_BROWSER_URL: VIEW_IN_BROWSER}
+    return {name: kind.base + make_token(kind, target).decode("ascii") for name, kind in kinds.items()}
 
 
 def message_cache(size: int, relays: Sequence[Relay]) -> Callable[[int], CampaignMessage]:

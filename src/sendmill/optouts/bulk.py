@@ -9,13 +9,15 @@ from django.utils import timezone
 from sendmill.ids import new_object_id
 
 _ADD = """
-INSERT INTO optouts_optout (client_id, created_on, modified_on, object_id, email, email_key)
+INSERT INTO optouts_optout (client_id, created_on, modified_on, source, campaign_object_id, object_id, email, email_key)
 {rows}
 ON CONFLICT (client_id, email_key) DO NOTHING
 """
 # WHERE keeps ON from being taken for a join's.
-_ADD_SQLITE = _ADD.format(rows="SELECT %s, %s, %s, value->>0, value->>1, value->>2 FROM json_each(%s) WHERE true")
-_ADD_POSTGRESQL = _ADD.format(rows="SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[])")
+_ADD_SQLITE = _ADD.format(
+    rows="SELECT %s, %s, %s, 'file', '', value->>0, value->>1, value->>2 FROM json_each(%s) WHERE true"
+)
+_ADD_POSTGRESQL = _ADD.format(rows="SELECT %s, %s, %s, 'file', '', * FROM unnest(%s::text[], %s::text[], %s::text[])")
 
 _DELETE_SQLITE = "DELETE FROM optouts_optout WHERE client_id = %s AND email_key IN (SELECT value FROM json_each(%s))"
 

@@ -1,4 +1,4 @@
-"""Single opt-outs: add, update, delete. Bulk calls are `sendmill.contacts.importer`'s."""
+"""Single opt-outs: add, update, delete, what links in messages do. Bulk calls are `sendmill.contacts.importer`'s."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
 from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.errors import InvalidField
-from sendmill.optouts.models import OptOut
+from sendmill.optouts.models import OptOut, OptOutChange, Source
 
 
 class _Address(NamedTuple):
@@ -17,19 +17,12 @@ class _Address(NamedTuple):
     key: str
 
 
-def add_optout(client: Client, *, email: str) -> OptOut:
-    """Opt an address out. One that is already opted out keeps its record, which is returned.
+def add_optout(client: Client, *, email: str, source: Source = Source.API) -> OptOut:
+    """Opt an address out. One that is already opted out keeps its record, which is returned, and its source.
 
     Raises InvalidField("email").
     """
-    address = _checked(email)
-    now = timezone.now()
-    optout, _ = OptOut.objects.get_or_create(
-        client=client,
-        email_key=address.key,
-        defaults={"email": address.email, "created_on": now, "modified_on": now},
-    )
-    return optout
+    return _add(client, email, source)[0]
 
 
 def update_optout(client: Client, object_id: str, *, email: str) -> OptOut:
@@ -49,6 +42,55 @@ def update_optout(client: Client, object_id: str, *, email: str) -> OptOut:
 def delete_optout(client: Client, object_id: str) -> None:
     """Delete a record: its address may be mailed again. Raises NotFound."""
     find_for_update(OptOut, client, object_id).delete()
+
+
+@transaction.atomic
+def opt_out_by_link(client: Client, email: str, campaign_object_id: str) -> None:
+    """What the link in a message does, however often: its address is opted out."""
+    optout, is_new = _add(client, email, Source.LINK, campaign_object_id)
+    if is_new:
+        _record(optout, is_opted_out=True)
+
+
+@transaction.atomic
+def take_back_by_link(client: Client, email: str) -> None:
+    """Undo what a link did, by the recipient's own click. What somebody else has entered stays."""
+    optout = OptOut.objects.select_for_update().filter(client=client, email_key=_checked(email).key).first()
+    if optout is not None and optout.source == Source.LINK:
+        _record(optout, is_opted_out=False)
+        optout.delete()
+
+
+def find_optout(client: Client, email: str) -> OptOut | None:
+    """The record of an address, None if it isn't opted out."""
+    return OptOut.objects.filter(client=client, email_key=_checked(email).key).first()
+
+
+def _add(client: Client, email: str, source: Source, campaign_object_id: str = "") -> tuple[OptOut, bool]:
+    """The record, and whether it is new."""
+    address = _checked(email)
+    now = timezone.now()
+    return OptOut.objects.get_or_create(
+        client=client,
+        email_key=address.key,
+        defaults={
+            "email": address.email,
+            "source": source,
+            "campaign_object_id": campaign_object_id,
+            "created_on": now,
+            "modified_on": now,
+        },
+    )
+
+
+def _record(optout: OptOut, *, is_opted_out: bool) -> None:
+    OptOutChange.objects.create(
+        client=optout.client,
+        email_key=optout.email_key,
+        is_opted_out=is_opted_out,
+        campaign_object_id=optout.campaign_object_id,
+        changed_on=timezone.now(),
+    )
 
 
 def _checked(email: str) -> _Address:

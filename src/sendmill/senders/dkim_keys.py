@@ -4,8 +4,8 @@ A key is for one client's mail, or for every client's: then whoever may register
 The newest key of a domain signs; a domain without any is signed by the nearest domain above it that has one, which
 DMARC's relaxed alignment takes as its own (RFC 7489 3.1.1).
 
-At rest a private key is encrypted with AES-256-GCM under a key that HKDF (RFC 5869) derives from SENDMILL_SECRET_KEY,
-bound to its domain and selector.
+At rest a private key is encrypted with AES-256-GCM under a key that is derived from SENDMILL_SECRET_KEY
+(`secret_key`), bound to its domain and selector.
 """
 
 import base64
@@ -16,15 +16,12 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_der_private_key,
 )
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -32,6 +29,7 @@ from django.utils import timezone
 from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, domain_of, parse_address
 from sendmill.errors import Conflict, InvalidField, NotFound, SendmillError
+from sendmill.secret_key import derived_keys
 from sendmill.senders.models import DkimKey
 
 ALGORITHMS = ("rsa", "ed25519")
@@ -113,16 +111,18 @@ def signing_key(domain: str, client_id: int) -> SigningKey | None:
 def stored_key(row: DkimKey) -> PrivateKey:
     """The key in a row. Raises UnreadableKey."""
     sealed = base64.b64decode(row.encrypted_key)
-    try:
-        octets = _cipher().decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(row.domain, row.selector))
-    except InvalidTag:
-        raise UnreadableKey(
-            f"The DKIM key {row.selector}._domainkey.{row.domain} can't be decrypted: SENDMILL_SECRET_KEY is not the "
-            "one it was made with. Set that again, or add a new key."
-        ) from None
-    key = load_der_private_key(octets, password=None)
-    assert isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey)
-    return key
+    for cipher in _ciphers():
+        try:
+            octets = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(row.domain, row.selector))
+        except InvalidTag:
+            continue
+        key = load_der_private_key(octets, password=None)
+        assert isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey)
+        return key
+    raise UnreadableKey(
+        f"The DKIM key {row.selector}._domainkey.{row.domain} can't be decrypted: SENDMILL_SECRET_KEY is not the "
+        "one it was made with. Name that in SENDMILL_SECRET_KEY_FALLBACKS, or add a new key."
+    )
 
 
 def checked_domain(text: str) -> str:
@@ -136,12 +136,12 @@ def checked_domain(text: str) -> str:
 def _encrypted(key: PrivateKey, domain: str, selector: str) -> str:
     octets = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     nonce = os.urandom(_NONCE_BYTES)
-    return base64.b64encode(nonce + _cipher().encrypt(nonce, octets, _bound_to(domain, selector))).decode("ascii")
+    return base64.b64encode(nonce + _ciphers()[0].encrypt(nonce, octets, _bound_to(domain, selector))).decode("ascii")
 
 
-def _cipher() -> AESGCM:
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"sendmill DKIM keys")
-    return AESGCM(derivation.derive(settings.SECRET_KEY.encode()))
+def _ciphers() -> list[AESGCM]:
+    """Today's, with which keys are encrypted, and those of earlier secrets."""
+    return [AESGCM(key) for key in derived_keys("sendmill DKIM keys", 32)]
 
 
 def _bound_to(domain: str, selector: str) -> bytes:

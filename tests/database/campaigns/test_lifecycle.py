@@ -187,7 +187,7 @@ def test_due_are_active_waiting_campaigns_whose_time_has_come_longest_waiting_fi
 
 def test_start_freezes_what_is_sent_and_pins_the_contacts(client: Client) -> None:
     sender = make_sender(client, "me@example.com")
-    message = make_message(client, "Subject", "Body")
+    message = make_message(client, "Subject", "Body {{ unsubscribe_url }}")
     group = make_group(client)
     campaign = make_campaign(
         client,
@@ -201,7 +201,7 @@ def test_start_freezes_what_is_sent_and_pins_the_contacts(client: Client) -> Non
     Message.objects.update(description="Another", email_message="Another")
     Sender.objects.update(email="another@example.com")
     campaign.refresh_from_db()
-    assert (campaign.frozen_subject, campaign.frozen_body) == ("Subject", "Body")
+    assert (campaign.frozen_subject, campaign.frozen_body) == ("Subject", "Body {{ unsubscribe_url }}")
     assert campaign.frozen_sender == "me@example.com"
     assert campaign.phase == Phase.EXPANDING
     assert campaign.status == Status.ACTIVE

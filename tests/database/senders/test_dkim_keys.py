@@ -51,6 +51,7 @@ def test_no_private_key_lies_in_the_database() -> None:
 
 
 def test_a_key_is_bound_to_its_domain_and_to_the_secret_key(settings: Settings) -> None:
+    secret = settings.SECRET_KEY
     add_key("example.org", "a", "ed25519")
     DkimKey.objects.update(domain="example.net")
     with pytest.raises(UnreadableKey, match=r"a\._domainkey\.example\.net"):
@@ -60,6 +61,8 @@ def test_a_key_is_bound_to_its_domain_and_to_the_secret_key(settings: Settings) 
     settings.SECRET_KEY = "another"
     with pytest.raises(UnreadableKey, match="SENDMILL_SECRET_KEY"):
         signing_key("example.org", 1)
+    settings.SECRET_KEY_FALLBACKS = [secret]
+    assert signing_key("example.org", 1) is not None
 
 
 def test_the_nearest_domain_signs_and_its_newest_key() -> None:

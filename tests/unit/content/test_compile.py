@@ -124,6 +124,34 @@ def test_both_roads_give_the_same_message(subject: str, static: str, name: str, 
     assert everything(render(fast, recipient)) == everything(render(slow, recipient))
 
 
+LINK_BASES = {"unsubscribe_url": "https://mail.example.org:8080/a.b/u/", "view_in_browser_url": "https://m.example/v/"}
+TOKEN = st.from_regex(r"[A-Za-z0-9_-]{1,160}", fullmatch=True)
+
+
+@given(STATIC, TOKEN, TOKEN, st.booleans())
+@example("", "-" * 75, "_" * 150, False)
+@example("", "a" * 76, "b" * 151, True)
+def test_links_are_the_recipients_own_on_every_road(static: str, first: str, second: str, is_html: bool) -> None:
+    body = f"{static}{{{{ unsubscribe_url }}}}|{{% if City %}}{{{{ unsubscribe_url }}}}{{% endif %}}|{static}"
+    body += "<br>{{ view_in_browser_url }}" * is_html
+    subject = "{{ unsubscribe_url }}"
+    tokens = {"unsubscribe_url": first.encode(), "view_in_browser_url": second.encode()}
+    messages = [
+        CompiledMessage(subject, body, SENDER, always_engine=always_engine, link_bases=LINK_BASES)
+        for always_engine in (False, True)
+    ]
+    copied = pickle.loads(pickle.dumps(messages[0]))
+    rendered = [message.render(BOB, MESSAGE_ID, DATE, tokens=tokens) for message in (*messages, copied)]
+    for octets in rendered:
+        check_octets(octets)
+    assert everything(rendered[0]) == everything(rendered[1]) == everything(rendered[2])
+    assert decoded(header(parse(rendered[0]), "Subject")) == LINK_BASES["unsubscribe_url"] + first
+    for _, text in contents(rendered[0]):
+        assert f"{LINK_BASES['unsubscribe_url']}{first}|{LINK_BASES['unsubscribe_url']}{first}|" in text
+        assert (LINK_BASES["view_in_browser_url"] + second in text) == is_html
+    assert messages[0].used_links == ({"unsubscribe_url", "view_in_browser_url"} if is_html else {"unsubscribe_url"})
+
+
 @pytest.mark.parametrize("always_engine", [False, True], ids=["fast", "slow"])
 @pytest.mark.parametrize("value", NASTY, ids=lambda value: ascii(value[:20]))
 def test_each_nasty_value_arrives_everywhere(value: str, always_engine: bool) -> None:

@@ -32,6 +32,7 @@ def message_of(client: str = CLIENT, sender: str = "news@sender.test", route: Ro
         message_id_domain="sender.test",
         compiled=None,
         problem="",
+        unsubscribe_base=b"https://mail.test/u/",
     )
 
 
