@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint lock clean
+.PHONY: help setup demo test faults screenshots lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -18,6 +18,10 @@ test: setup ## all tests, on SQLite and on PostgreSQL
 faults: setup ## kill -9, outages, full disks, bad mail servers, clocks: at full size, with a table
 	@scripts/install-test-packages.sh
 	@scripts/faults.sh
+
+screenshots: setup ## a picture of every page of the dashboard, in build/screenshots
+	@scripts/install-test-packages.sh
+	@.venv/bin/python -m tests.browser.screenshots build/screenshots
 
 lint: setup ## style, types, import order, missing migrations
 	@scripts/lint.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: tests/unit once, everything else on SQLite and then on PostgreSQL. A failing part does not keep the others
+# All tests: tests/unit and tests/browser once, everything else on SQLite and then on PostgreSQL. A failing part does not keep the others
 # from running; the closing lines of each stand together at the end.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -34,6 +34,7 @@ part() {
 unset SENDMILL_DATABASE_URL
 part "unit" "${pytest[@]}" tests/unit
 part "SQLite" "${pytest[@]}" "${both[@]}"
+part "browser" "${pytest[@]}" tests/browser
 part "PostgreSQL" .venv/bin/python scripts/with_postgresql.py -- "${pytest[@]}" "${both[@]}"
 
 printf '\n'

@@ -252,6 +252,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "axes",
@@ -266,20 +268,47 @@ INSTALLED_APPS = [
     "sendmill.campaigns",
     "sendmill.delivery",
     "sendmill.public",
+    "sendmill.web",
 ]
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"
 MIDDLEWARE = [
     "sendmill.public.middleware.without_body",
+    "sendmill.web.security.security_headers",
     "sendmill.api.middleware.content_length",
     "sendmill.api.middleware.multipart_content_type",
     "sendmill.api.middleware.trailing_slash",
     "sendmill.api.body.bounded_body",
+    # The rest is for pages: the API's views know no session, and are exempt from CSRF as they take tokens alone.
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
 ]
 APPEND_SLASH = False  # trailing_slash knows better
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "sendmill.web.frame.frame",
+            ]
+        },
+    }
+]
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+LOGIN_URL = "web:sign-in"
+LOGIN_REDIRECT_URL = "web:overview"
+_is_https = SENDMILL_PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_NAME = "sendmill_session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+CSRF_COOKIE_NAME = "sendmill_csrf"
+CSRF_FAILURE_VIEW = "sendmill.web.errors.csrf_failure"
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(SENDMILL_PUBLIC_URL))]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"

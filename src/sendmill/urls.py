@@ -1,9 +1,11 @@
 """Every route, on one page."""
 
 from django.contrib.staticfiles.views import serve
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
 from sendmill.api import documentation
+from sendmill.api import errors as api_errors
 from sendmill.api.bulk import (
     ContactDeleteView,
     ContactReplaceView,
@@ -24,6 +26,8 @@ from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER
 from sendmill.public import views as public
+from sendmill.web import errors as web_errors
+from sendmill.web import routes as web_routes
 
 api = [
     path("auth/api-token-auth/", LoginView.as_view()),
@@ -58,9 +62,35 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{VIEW_IN_BROWSER.path}/<str:token>", public.view_in_browser, name="view-in-browser"),
     path("healthz", healthy),
     path("readyz", ready),
+    path("", include(web_routes)),
 ]
 
-handler400 = "sendmill.api.errors.bad_request"
-handler403 = "sendmill.api.errors.permission_denied"
-handler404 = "sendmill.api.errors.page_not_found"
-handler500 = "sendmill.api.errors.server_error"
+
+# Errors are pages for a browser that looks for one, JSON for programs and below the API's own paths.
+
+_OF_PROGRAMS = ("/email/", "/auth/", "/api/", "/static/", "/healthz", "/readyz")
+
+
+def _is_page(request: HttpRequest) -> bool:
+    accept = request.headers.get("Accept", "")
+    return "text/html" in accept and not request.path.startswith(_OF_PROGRAMS)
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    answer = web_errors.bad_request if _is_page(request) else api_errors.bad_request
+    return answer(request, exception)
+
+
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    answer = web_errors.permission_denied if _is_page(request) else api_errors.permission_denied
+    return answer(request, exception)
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    answer = web_errors.page_not_found if _is_page(request) else api_errors.page_not_found
+    return answer(request, exception)
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    answer = web_errors.server_error if _is_page(request) else api_errors.server_error
+    return answer(request)

@@ -43,7 +43,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who logs in. What they may see is said by their memberships."""
+    """A person who logs in. What they may see is said by their memberships; `is_superuser` is an operator's mark."""
 
     email = models.EmailField(max_length=254, unique=True)
     is_active = models.BooleanField(default=True)
@@ -57,6 +57,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this is one of the people who run the installation: they stand above all clients."""
+        return self.is_superuser
 
 
 class Role(models.TextChoices):

@@ -57,6 +57,9 @@ class RequestBody:
         and a line may be as long as the body."""
         return self.read(_READ_BYTES)
 
+    def close(self) -> None:
+        """Django closes what it has read whole; the source is the server's to close."""
+
 
 def bounded_body(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: refuses what is over the limit at once, and puts a `RequestBody` under the request."""

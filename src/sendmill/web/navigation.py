@@ -1,0 +1,17 @@
+"""The sections of the dashboard, in the order in which the navigation shows them."""
+
+from typing import NamedTuple
+
+from sendmill.accounts.access import Access
+
+
+class Section(NamedTuple):
+    """One entry: its words, the name of its first page's route, its icon, and who sees it."""
+
+    title: str
+    route: str
+    icon: str
+    access: Access = Access.VIEWER
+
+
+SECTIONS = (Section("Overview", "web:overview", "home"),)

@@ -1,0 +1,22 @@
+"""A page's request: what its guard has found out about who is asking."""
+
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest
+
+from sendmill.accounts.access import Access
+from sendmill.accounts.models import Client, User
+
+
+class PageRequest(HttpRequest):
+    """What a view of a page gets. `client` is there from VIEWER on; only `web.guard` makes one."""
+
+    if TYPE_CHECKING:
+        user: User
+        client: Client
+        access: Access
+
+
+def is_partial(request: HttpRequest) -> bool:
+    """Whether htmx asks for a part of the page, to put into the one that is shown."""
+    return request.headers.get("HX-Request") == "true"

@@ -1,0 +1,73 @@
+"""Template tags: `{% load sendmill %}`."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django import forms, template
+from django.forms import BoundField
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from sendmill.campaigns.timezones import timezone_names
+from sendmill.web import assets
+
+register = template.Library()
+
+_CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
+    (forms.CheckboxInput, "form-check-input"),
+    (forms.Select, "form-select"),
+)
+
+
+@register.simple_tag
+def asset(name: str) -> str:
+    """The address of a file below web/static."""
+    return assets.asset_url(name)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of Tabler's, in place. It is decoration: a button of an icon alone needs an aria-label."""
+    return mark_safe(assets.icon(name))  # noqa: S308 - a file of ours
+
+
+@register.simple_tag
+def moment(value: datetime | None, zone: str = "") -> SafeString | str:
+    """A time in the viewer's zone, and beside it in `zone` if its clock shows another time there."""
+    if value is None:
+        return "–"
+    here = timezone.localtime(value)
+    text = format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        timezone.get_current_timezone_name(),
+        _clock(here),
+    )
+    if zone in timezone_names():
+        there = value.astimezone(ZoneInfo(zone))
+        if there.replace(tzinfo=None) != here.replace(tzinfo=None):
+            shown = there.strftime("%H:%M") if there.date() == here.date() else _clock(there)
+            return format_html('{} <span class="text-secondary text-nowrap">({} {})</span>', text, shown, zone)
+    return text
+
+
+@register.inclusion_tag("web/parts/field.html")
+def field(bound: BoundField, placeholder: str = "", autofocus: bool = False) -> dict[str, object]:
+    """A form's field with its label, help and errors."""
+    widget = bound.field.widget
+    classes = next((classes for kind, classes in _CLASSES if isinstance(widget, kind)), "form-control")
+    attributes: dict[str, str | bool] = {"class": f"{classes} is-invalid" if bound.errors else classes}
+    if placeholder:
+        attributes["placeholder"] = placeholder
+    if autofocus:
+        attributes["autofocus"] = "autofocus"
+    return {
+        "field": bound,
+        "control": bound.as_widget(attrs=attributes),
+        "is_checkbox": isinstance(widget, forms.CheckboxInput),
+    }
+
+
+def _clock(value: datetime) -> str:
+    return f"{value.day} {value:%b %Y, %H:%M}"

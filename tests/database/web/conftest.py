@@ -1,0 +1,76 @@
+"""Clients with a person for each role, and browsers that are signed in as them."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from django.test import Client as Browser
+
+from sendmill import logs
+from sendmill.accounts.models import Client, Membership, Role, User
+
+logs.configure("error", "json")  # as the server has it; structlog's own takes minutes over a traceback with pages in it
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class Tenant(NamedTuple):
+    """A client and its people. `owner`, `editor` and `viewer` are browsers that are signed in."""
+
+    client: Client
+    owner: Browser
+    editor: Browser
+    viewer: Browser
+
+
+def signed_in(user: User, **headers: Any) -> Browser:
+    """A browser of this user's. What a view doesn't foresee is raised in the test."""
+    browser = Browser(headers={"accept": "text/html"}, **headers)
+    browser.force_login(user, backend=BACKEND)
+    return browser
+
+
+def person(email: str, client: Client | None = None, role: Role = Role.OWNER, **fields: Any) -> User:
+    """A user without a password, and their place in a client."""
+    user = User.objects.create_user(email, None, **fields)
+    if client is not None:
+        Membership.objects.create(client=client, user=user, role=role)
+    return user
+
+
+def text_of(html: bytes) -> str:
+    """What a page says, without its tags, on one line."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html.decode()).split())
+
+
+@pytest.fixture
+def new_tenant(db: None) -> Callable[[str], Tenant]:
+    def make(name: str) -> Tenant:
+        client = Client.objects.create(name=name)
+        browsers = [
+            signed_in(person(f"{role}@{name}.test", client, role)) for role in (Role.OWNER, Role.EDITOR, Role.VIEWER)
+        ]
+        return Tenant(client, *browsers)
+
+    return make
+
+
+@pytest.fixture
+def acme(new_tenant: Callable[[str], Tenant]) -> Tenant:
+    return new_tenant("acme")
+
+
+@pytest.fixture
+def other(new_tenant: Callable[[str], Tenant]) -> Tenant:
+    return new_tenant("other")
+
+
+@pytest.fixture
+def anonymous(db: None) -> Browser:
+    return Browser(headers={"accept": "text/html"})
+
+
+@pytest.fixture
+def operator(db: None) -> Browser:
+    return signed_in(person("operator@sendmill.test", is_superuser=True))
