@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import sendmill
 from sendmill.errors import SendmillError, SettingError
@@ -64,6 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--processes", type=_at_least_one, metavar="N", help="default: SENDMILL_WORKERS")
     _add(commands, "migrate", _migrate, "bring the database's schema up to date")
     _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    backup = _add(commands, "backup", _back_up, "copy database and secret key into a new folder, while the server runs")
+    backup.add_argument("path", type=Path, metavar="PATH")
+    restore = _add(commands, "restore", _restore, "put a backup in the place of an empty database")
+    restore.add_argument("path", type=Path, metavar="PATH")
+    restore.add_argument(
+        "--in-doubt", choices=("pause", "hold", "resend"), default="pause",
+        help="recipients whose message may have been sent after the backup: pause their campaigns (default), make them "
+        "final as unconfirmed, or send",
+    )  # fmt: skip
+    restore.add_argument("--sent", type=Path, metavar="LOG", help="the mail server's log: what it names was delivered")
+    restore.add_argument("--replace", action="store_true", help="give the database that is there another name")
+    for copying in (backup, restore):
+        copying.add_argument("--json", action="store_true", help="print JSON")
     status = _add(commands, "status", _status, "what is being sent, how far it is, and how the relays are")
     status.add_argument("--client", metavar="ID", help="only this client's campaigns")
     status.add_argument("--json", action="store_true", help="print JSON")
@@ -197,6 +211,18 @@ def _doctor(_options: argparse.Namespace) -> int:
     from sendmill.commands.doctor import run_doctor
 
     return run_doctor()
+
+
+def _back_up(options: argparse.Namespace) -> int:
+    from sendmill.commands import backup
+
+    return backup.back_up(options.path, options.json)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from sendmill.commands import backup
+
+    return backup.restore(options.path, options.in_doubt, options.sent, options.replace, options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -9,8 +9,22 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from sendmill.errors import SendmillError
+
 # Any number that nothing else in this database uses as an advisory lock.
 _ADVISORY_LOCK = 7_736_363_114
+
+
+RESTORING_TABLE = "sendmill_restoring"
+"""It is there from before a backup's rows until what they leave open is settled: then nobody else may use them."""
+
+
+def require_not_restoring() -> None:
+    """Raises SendmillError while a restore of this database has not come to its end."""
+    if RESTORING_TABLE in connection.introspection.table_names():
+        raise SendmillError(
+            "A restore of this database has not come to its end. Run 'sendmill restore' again with --replace."
+        )
 
 
 def pending_migrations() -> list[str]:
@@ -22,6 +36,12 @@ def pending_migrations() -> list[str]:
 
 def migrate() -> list[str]:
     """Apply what is pending, one process at a time whatever the number of nodes; the migrations applied."""
+    require_not_restoring()
+    return apply_pending()
+
+
+def apply_pending() -> list[str]:
+    """As `migrate`, on a database that is being restored too."""
     with _one_at_a_time():
         pending = pending_migrations()
         if pending:

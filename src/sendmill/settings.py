@@ -4,6 +4,7 @@ Everything that can be set is one row of `SETTINGS`; a test compares the table w
 can't be used raises `SettingError`, which the command line prints as one line.
 """
 
+import ipaddress
 import math
 import os
 import re
@@ -85,6 +86,19 @@ def _bind(value: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _servers(value: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for text in filter(None, map(str.strip, value.split(","))):
+        host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "53")
+        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must be addresses of DNS servers, for example 192.0.2.53 or 127.0.0.1:5353")
+        try:
+            found.append((str(ipaddress.ip_address(host.strip("[]"))), int(port)))
+        except ValueError:
+            raise ValueError("must be addresses of DNS servers, for example 192.0.2.53 or 127.0.0.1:5353") from None
+    return tuple(found)
+
+
 def _url(value: str) -> str:
     if value and not _is_base_url(value):
         raise ValueError("must be an http:// or https:// address, without a query")
@@ -120,6 +134,9 @@ SETTINGS = (
     Setting("SENDMILL_LEASE_SECONDS", "30", _seconds,
             "After this time without a sign of life, a worker's chunk is given to another."),
     Setting("SENDMILL_MAX_UPLOAD", "1073741824", _positive_integer, "Largest request in bytes."),
+    Setting("SENDMILL_DNS_SERVERS", "", _servers,
+            "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
+            "Empty: those of the system."),
     Setting("SENDMILL_LOG_LEVEL", "info", _log_level, "`debug`, `info`, `warning` or `error`."),
     Setting("SENDMILL_LOG_FORMAT", "auto", _log_format,
             "`json`, `console`, or `auto`: console on a terminal, else JSON lines."),
@@ -145,6 +162,7 @@ SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
 SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
+SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
 SENDMILL_LOG_LEVEL: str = _values["SENDMILL_LOG_LEVEL"]
 SENDMILL_LOG_FORMAT: str = _values["SENDMILL_LOG_FORMAT"]
 

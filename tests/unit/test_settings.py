@@ -30,6 +30,7 @@ WRONG = {
     "SENDMILL_EXPIRY_SECONDS": "two days",
     "SENDMILL_LEASE_SECONDS": "-1",
     "SENDMILL_MAX_UPLOAD": "1 GiB",
+    "SENDMILL_DNS_SERVERS": "dns.example.com",
     "SENDMILL_LOG_LEVEL": "loud",
     "SENDMILL_LOG_FORMAT": "xml",
 }
@@ -49,6 +50,7 @@ FURTHER_WRONG = [
         )
     ),
     *(("SENDMILL_MAX_UPLOAD", value) for value in ("0", "-5", "1e9")),
+    *(("SENDMILL_DNS_SERVERS", value) for value in ("192.0.2.1:0", "192.0.2.1:dns", "192.0.2.256", "[::1")),
 ]
 
 

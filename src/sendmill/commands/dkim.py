@@ -4,7 +4,6 @@ import json
 
 from sendmill.accounts.clients import find_client
 from sendmill.commands.run import require_current_schema
-from sendmill.delivery.dkim import public_key_record
 from sendmill.senders import dkim_keys
 from sendmill.senders.models import DkimKey
 
@@ -17,7 +16,7 @@ def add(domain: str, selector: str | None, algorithm: str, client_id: str | None
     client = None if client_id is None else find_client(client_id)
     added = dkim_keys.add_key(domain, selector, algorithm, client)
     name = f"{added.selector}._domainkey.{added.domain}"
-    value = public_key_record(added.key)
+    value = dkim_keys.public_key_record(added.key)
     if as_json:
         print(json.dumps({"domain": added.domain, "selector": added.selector, "name": name, "value": value}))
         return 0
@@ -46,7 +45,7 @@ def show_all(as_json: bool) -> int:
 def _record(row: DkimKey) -> dict[str, str | None]:
     value = error = None
     try:
-        value = public_key_record(dkim_keys.stored_key(row))
+        value = dkim_keys.public_key_record(dkim_keys.stored_key(row))
     except dkim_keys.UnreadableKey as problem:
         error = str(problem)
     client_id = row.client.object_id if row.client else None

@@ -2,10 +2,13 @@
 
 import asyncio
 import errno
+import fcntl
 import signal
 import socket
 import threading
 import time
+from functools import cache
+from typing import IO
 
 import structlog
 import uvloop
@@ -31,6 +34,7 @@ def run_everything() -> int:
     """Web, scheduler and workers in one go; the database is brought up to date first."""
     parse_relays(settings.SENDMILL_SMTP_URL)
     require_free_port()
+    use_data_folder()
     applied = schema.migrate()
     host, port = settings.SENDMILL_BIND
     print(f"Sendmill listens on http://{host}:{port}  (API: /api/v1/docs/, data: {settings.SENDMILL_DATA})", flush=True)
@@ -41,6 +45,7 @@ def run_everything() -> int:
 def run_delivery(processes: int) -> int:
     """`sendmill worker`: the scheduler and `processes` delivery processes, without the web."""
     parse_relays(settings.SENDMILL_SMTP_URL)
+    use_data_folder()
     require_current_schema()
     log.info("worker.run_started", processes=processes)
     return _supervise(_delivery_children(processes))
@@ -60,6 +65,7 @@ def run_web(parent: int | None) -> int:
     require_current_schema()
     if parent is None:
         require_free_port()
+        use_data_folder()
     else:
         end_with_parent(parent)
     # Imported here: the workers need none of it.
@@ -141,8 +147,33 @@ def require_free_port() -> None:
         time.sleep(0.1)
 
 
+def use_data_folder() -> None:
+    """Say that a server uses the data folder, until this process ends. Raises SendmillError during a restore."""
+    lock = folder_lock()
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SendmillError("The data folder is being restored from a backup: wait until that is over.") from None
+
+
+def keep_servers_out() -> None:
+    """Keep servers of this data folder from starting until this process ends. Raises SendmillError if one runs."""
+    lock = folder_lock()
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SendmillError(f"A server uses {settings.SENDMILL_DATA}: stop it first.") from None
+
+
+@cache
+def folder_lock() -> IO[bytes]:
+    """The file whose lock tells whether a server uses the data folder; open as long as this process lives."""
+    return (settings.SENDMILL_DATA / "in-use.lock").open("ab")
+
+
 def require_current_schema() -> None:
-    """Raises SendmillError when the database's migrations are behind."""
+    """Raises SendmillError when the database's migrations are behind, or a restore of it hasn't ended."""
+    schema.require_not_restoring()
     pending = schema.pending_migrations()
     if pending:
         raise SendmillError(

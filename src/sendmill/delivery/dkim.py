@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
@@ -70,15 +69,6 @@ class Signer:
         if isinstance(self._key, RSAPrivateKey):
             return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
         return self._key.sign(hashlib.sha256(data).digest())  # RFC 8463 3: of the hash, not of the data
-
-
-def public_key_record(key: PrivateKey) -> str:
-    """What the TXT record at SELECTOR._domainkey.DOMAIN says (RFC 6376 3.6.1, RFC 8463 4)."""
-    if isinstance(key, RSAPrivateKey):
-        octets = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return f"v=DKIM1; k=rsa; p={base64.b64encode(octets).decode()}"
-    octets = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return f"v=DKIM1; k=ed25519; p={base64.b64encode(octets).decode()}"
 
 
 def _simple(body: bytes) -> bytes:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
 )
 from django.db import IntegrityError, transaction
@@ -123,6 +124,15 @@ def stored_key(row: DkimKey) -> PrivateKey:
         f"The DKIM key {row.selector}._domainkey.{row.domain} can't be decrypted: SENDMILL_SECRET_KEY is not the "
         "one it was made with. Name that in SENDMILL_SECRET_KEY_FALLBACKS, or add a new key."
     )
+
+
+def public_key_record(key: PrivateKey) -> str:
+    """What the TXT record at SELECTOR._domainkey.DOMAIN says (RFC 6376 3.6.1, RFC 8463 4)."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        octets = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return f"v=DKIM1; k=rsa; p={base64.b64encode(octets).decode()}"
+    octets = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"v=DKIM1; k=ed25519; p={base64.b64encode(octets).decode()}"
 
 
 def checked_domain(text: str) -> str:

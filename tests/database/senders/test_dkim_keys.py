@@ -10,12 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pytest_django import Settings
 
 from sendmill.commands import dkim
-from sendmill.delivery.dkim import public_key_record
 from sendmill.delivery.render import Unsendable, load_campaign_message
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Transmission
 from sendmill.errors import Conflict, InvalidField, NotFound
-from sendmill.senders.dkim_keys import UnreadableKey, add_key, remove_key, signing_key
+from sendmill.senders.dkim_keys import UnreadableKey, add_key, public_key_record, remove_key, signing_key
 from sendmill.senders.models import DkimKey
 from tests.database.campaigns.making import make_client
 from tests.database.delivery.making import expanded_campaign, started_campaign

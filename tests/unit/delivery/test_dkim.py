@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import given, settings
 
 from sendmill.content.compile import Recipient, compile_message
-from sendmill.delivery.dkim import PrivateKey, Signer, public_key_record
+from sendmill.delivery.dkim import PrivateKey, Signer
+from sendmill.senders.dkim_keys import public_key_record
 from tests.components import needs
 from tests.unit.content.texts import ANY_TEXT, without_tags
 

@@ -1,0 +1,218 @@
+"""`sendmill backup` and `sendmill restore`."""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+
+from sendmill import schema
+from sendmill.backups import manifest as manifests
+from sendmill.backups import postgresql, sqlite
+from sendmill.backups.manifest import DATABASES, SECRET_KEY, BackupError, Manifest
+from sendmill.commands.run import keep_servers_out
+from sendmill.delivery.relays import parse_relays
+from sendmill.delivery.restored import InDoubt, Settled, Witnesses, read_journals, read_log, settle
+
+# Backup -------------------------------------------------------------------------------------------------------------
+
+
+def back_up(path: Path, as_json: bool) -> int:
+    """Write a backup to a new folder, while the server runs."""
+    if path.exists():
+        raise BackupError(f"{path} is there already: a backup is a new folder.")
+    schema.require_not_restoring()
+    began, made_at = time.monotonic(), timezone.now()
+    draft = path.with_name(f"{path.name}.incomplete")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700, parents=True)
+        _copy_database(draft / DATABASES[connection.vendor])
+        _copy_secret_key(draft)
+        applied = [".".join(name) for name in MigrationLoader(connection).applied_migrations]
+        manifest = manifests.write_manifest(draft, made_at, connection.vendor, applied, settings.SECRET_KEY)
+        os.sync()  # a backup that is named so is on the disk
+        draft.rename(path)
+    except OSError as error:
+        raise BackupError(f"{path} can't be written: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    size = sum(file.bytes for file in manifest.files)
+    if as_json:
+        print(json.dumps({"path": str(path), "made_at": manifest.made_at, "bytes": size}))
+    else:
+        print(f"{path}: {size / 1e6:.1f} MB in {time.monotonic() - began:.1f} s, as of {manifest.made_at}")
+        if not (path / SECRET_KEY).exists():
+            print("SENDMILL_SECRET_KEY is not in it: keep that by yourself.")
+    return 0
+
+
+def _copy_database(to: Path) -> None:
+    if connection.vendor == "postgresql":
+        postgresql.dump(to)
+    else:
+        sqlite.copy(Path(settings.DATABASES["default"]["NAME"]), to, _shown_progress())
+
+
+def _copy_secret_key(folder: Path) -> None:
+    generated = settings.SENDMILL_DATA / SECRET_KEY
+    if generated.exists() and generated.read_text().strip() == settings.SECRET_KEY:
+        copied = folder / SECRET_KEY
+        copied.touch(mode=0o600)
+        copied.write_text(settings.SECRET_KEY + "\n")
+
+
+def _shown_progress() -> Callable[[float], None]:
+    """Shows how much is copied, on a terminal."""
+    shown = -1
+
+    def show(part: float) -> None:
+        nonlocal shown
+        if sys.stderr.isatty() and int(100 * part) != shown:
+            shown = int(100 * part)
+            print(f"\r{shown} % copied", end="\n" if shown == 100 else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+# Restore ------------------------------------------------------------------------------------------------------------
+
+
+def restore(path: Path, in_doubt: InDoubt, sent_log: Path | None, replaces: bool, as_json: bool) -> int:
+    """Put a backup in the place of an empty database, and settle what it leaves open.
+
+    Nothing that is there is deleted: with `replaces` it gets another name.
+    """
+    stamp = timezone.now().strftime("%Y%m%d%H%M%S")
+    manifest = manifests.read_manifest(path)
+    _require_fitting(manifest, path)
+    witnesses = Witnesses(_read_log(sent_log), read_journals(settings.SENDMILL_DATA / "journals"))
+    keep_servers_out()
+    aside = _make_room(replaces, stamp)
+    _load_database(path)
+    aside += _put_secret_key(path, stamp)
+    migrated = schema.apply_pending()
+    settled = settle(witnesses, in_doubt, settings.SENDMILL_RETRY_SECONDS, timezone.now())
+    _end_restoring()
+    if as_json:
+        print(json.dumps({"made_at": manifest.made_at, "set_aside": aside, "campaigns": list(map(asdict, settled))}))
+    else:
+        print("\n".join(_report(manifest, migrated, aside, settled, in_doubt)))
+    return 0
+
+
+def _require_fitting(manifest: Manifest, path: Path) -> None:
+    """Raises BackupError if this database or this version can't take the backup, before anything is touched."""
+    if manifest.database != connection.vendor:
+        raise BackupError(f"{path} is a backup of {manifest.database}, and this is {connection.vendor}.")
+    known = {".".join(name) for name in MigrationLoader(None).disk_migrations}
+    unknown = sorted(set(manifest.migrations) - known)
+    if unknown:
+        raise BackupError(f"{path} was made by a newer version of Sendmill ({manifest.version}: {unknown[0]}).")
+    has_key = (path / SECRET_KEY).exists()
+    if not has_key and manifests.key_fingerprint(settings.SECRET_KEY) != manifest.key_fingerprint:
+        raise BackupError("SENDMILL_SECRET_KEY is not the one that the backup was made with: DKIM keys need it.")
+    parse_relays(settings.SENDMILL_SMTP_URL)
+    if connection.vendor == "postgresql":
+        postgresql.require_readable(path / DATABASES["postgresql"])
+
+
+def _read_log(path: Path | None) -> set[int]:
+    if path is None:
+        return set()
+    try:
+        with path.open("rb") as file:
+            return read_log(file)
+    except OSError as error:
+        raise BackupError(f"{path} can't be read: {error.strerror}.") from None
+
+
+def _make_room(replaces: bool, stamp: str) -> list[str]:
+    """See that the database is empty and nobody else uses it; what was set aside for that."""
+    database = Path(settings.DATABASES["default"]["NAME"])
+    if connection.vendor == "postgresql":
+        postgresql.require_unused()
+        if postgresql.is_empty():
+            return []
+    else:
+        if sqlite.is_empty(database):
+            return []
+        sqlite.require_unused(database)
+    if not replaces:
+        raise BackupError("The database is not empty. With --replace, what is in it gets another name.")
+    if connection.vendor == "postgresql":
+        return [postgresql.set_aside(stamp)]
+    connection.close()
+    return [str(sqlite.set_aside(database, stamp))]
+
+
+def _load_database(path: Path) -> None:
+    marker = f"CREATE TABLE {schema.RESTORING_TABLE} (version integer)"
+    stored = path / DATABASES[connection.vendor]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(marker)
+        postgresql.load(stored)
+    else:
+        connection.close()
+        sqlite.put_in_place(stored, Path(settings.DATABASES["default"]["NAME"]), marker)
+
+
+def _put_secret_key(path: Path, stamp: str) -> list[str]:
+    """Put the backup's key where the generated one is; what was set aside for that."""
+    stored, place = path / SECRET_KEY, settings.SENDMILL_DATA / SECRET_KEY
+    if not stored.exists() or (place.exists() and place.read_text().strip() == stored.read_text().strip()):
+        return []
+    aside = []
+    if place.exists():
+        kept = place.with_name(f"{SECRET_KEY}.replaced-{stamp}")
+        place.rename(kept)
+        aside.append(str(kept))
+    place.touch(mode=0o600)
+    place.write_text(stored.read_text())
+    return aside
+
+
+@transaction.atomic
+def _end_restoring() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {schema.RESTORING_TABLE}")
+
+
+def _report(
+    manifest: Manifest, migrated: list[str], aside: list[str], settled: list[Settled], in_doubt: InDoubt
+) -> list[str]:
+    lines = [f"Restored the database as it was at {manifest.made_at} (Sendmill {manifest.version})."]
+    lines += [f"{len(migrated)} migrations applied."] if migrated else []
+    lines += [f"What was there before is kept as {name}." for name in aside]
+    at_stake = sum(campaign.at_stake for campaign in settled)
+    for campaign in settled:
+        name = "".join(character if character.isprintable() else " " for character in campaign.name)
+        lines.append(f"{campaign.object_id}  {name}")
+        if campaign.is_due:
+            lines.append(
+                f"  {campaign.status}  had not started then and has come due since: may have been sent meanwhile"
+            )
+            continue
+        lines.append(
+            f"  {campaign.status}  {campaign.at_stake} may have been sent since, {campaign.in_doubt} were being sent, "
+            f"{campaign.delivered} known to be delivered, {campaign.held} held"
+        )
+    if in_doubt == "pause" and any(campaign.status == "paused" for campaign in settled):
+        lines.append(
+            f"{at_stake} messages are at stake. A paused campaign that is resumed sends to all of its open recipients, "
+            "whether they got the message since or not; one that is cancelled sends to none of them."
+        )
+    lines.append(
+        "What came in after that moment is not in it: campaigns, lists, and opt-outs. "
+        "Add the opt-outs again before anything is resumed."
+    )
+    return lines

@@ -1,0 +1,228 @@
+"""A restored database is older than what happened: settles what may have been sent since its backup was made.
+
+Of what was sent after the backup, the database knows nothing. Other witnesses know a part: journals that still lie in
+this machine's data folder, and the mail server's log, in which every Message-ID names its delivery. For every recipient
+who was still open in the backup the first of these that applies counts:
+
+1. the mail server's log names the message: delivered;
+2. a journal has its answer: recorded as if the worker had done it; or its intent alone: in doubt;
+3. it was marked as being sent: in doubt;
+4. else it is **at stake**: open as it was. `hold` makes it final, as `unconfirmed`.
+
+With `pause` and `hold`, campaigns that were running come back paused, those too that have come due since: nothing is
+sent again unless somebody resumes them. With `resend` they go on as if nothing had happened since.
+
+New chunks get numbers far above the old ones, so that no delivery is made under an id, and no message under a
+Message-ID, that was used after the backup.
+"""
+
+import random
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Q
+
+from sendmill.campaigns import lifecycle
+from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.delivery import policy
+from sendmill.delivery.chunk_counts import BEING_SENT, free_chunk, id_range
+from sendmill.delivery.clock import milliseconds
+from sendmill.delivery.expand import expand_step
+from sendmill.delivery.journal import journal_owners, read_journal
+from sendmill.delivery.models import Chunk, SlotHolding, WorkerReport
+from sendmill.delivery.queue import Attempt, record_attempts
+from sendmill.delivery.states import FIRST_FINAL, State
+from sendmill.delivery.transmission import Outcome, OutcomeKind
+from sendmill.ids import KIND_QUEUE, number_of
+
+InDoubt = Literal["pause", "hold", "resend"]
+
+CHUNKS_PASSED_OVER = 1 << 20
+"""A billion recipients may have been sent to since the backup."""
+
+_in_message_id = re.compile(rb"(?<![0-9a-f])[0-9a-f]{8}d1[0-9a-f]{14}(?=@)").findall
+
+
+@dataclass(slots=True)
+class Settled:
+    """What settling one campaign came to. `at_stake` may have been sent after the backup, and nobody knows.
+
+    `is_due`: it hadn't started in the backup, and should have since; how many recipients it has isn't known.
+    """
+
+    object_id: str
+    name: str
+    status: str
+    delivered: int = 0
+    in_doubt: int = 0
+    held: int = 0
+    at_stake: int = 0
+    is_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What others than the database know of deliveries after the backup: ids in the log; the last words of journals."""
+
+    logged: Collection[int]
+    journals: Mapping[int, "LastWord"]
+
+
+class LastWord(NamedTuple):
+    """What a journal says last of a delivery. No outcome: its message was about to leave, and no answer is there."""
+
+    fence: int
+    outcome: Outcome | None
+
+
+def read_log(lines: Iterable[bytes]) -> set[int]:
+    """The deliveries whose Message-ID stands in a mail server's log."""
+    found = set()
+    for line in lines:
+        for text in _in_message_id(line):
+            number = number_of(text.decode("ascii"), KIND_QUEUE)
+            if number is not None:
+                found.add(number)
+    return found
+
+
+def read_journals(folder: Path) -> dict[int, LastWord]:
+    """What the journals in this folder say last of each delivery."""
+    found: dict[int, LastWord] = {}
+    for owner in journal_owners(folder):
+        for (number, fence), outcome in read_journal(folder, owner).items():
+            if number not in found or fence >= found[number].fence:
+                found[number] = LastWord(fence, outcome)
+    return found
+
+
+def settle(witnesses: Witnesses, in_doubt: InDoubt, retry_seconds: Sequence[float], now: datetime) -> list[Settled]:
+    """Settle every campaign that isn't finished; what each came to. Nobody else may use the database meanwhile."""
+    _pass_over_numbers()
+    WorkerReport.objects.all().delete()
+    SlotHolding.objects.all().delete()
+    unfinished = Campaign.objects.exclude(phase=Phase.CLOSED).defer("frozen_body", "frozen_subject").order_by("pk")
+    return [_settle(campaign, witnesses, in_doubt, retry_seconds, now) for campaign in unfinished.iterator()]
+
+
+def _settle(
+    campaign: Campaign, witnesses: Witnesses, in_doubt: InDoubt, retry_seconds: Sequence[float], now: datetime
+) -> Settled:
+    settled = Settled(campaign.object_id, campaign.name, campaign.status)
+    if campaign.phase == Phase.WAITING:
+        settled.is_due = campaign.status == Status.ACTIVE and campaign.starts_at <= now
+    if (
+        in_doubt != "resend"
+        and campaign.status == Status.ACTIVE
+        and (campaign.phase != Phase.WAITING or settled.is_due)
+    ):
+        lifecycle.set_status(campaign.client, campaign.object_id, Status.PAUSED)
+        settled.status = Status.PAUSED
+    if campaign.phase == Phase.EXPANDING:
+        # Whom it had no row for yet is at stake too: now each of them has one.
+        while expand_step(campaign.pk, milliseconds(now)):
+            pass
+    decide = _Decisions(witnesses, in_doubt, retry_seconds, milliseconds(campaign.expires_at), milliseconds(now))
+    open_chunks = Chunk.objects.filter(campaign=campaign).filter(Q(due_ms__isnull=False) | ~Q(owner=""))
+    for chunk_id, fence in list(open_chunks.order_by("pk").values_list("pk", "fence")):
+        _settle_chunk(chunk_id, fence, decide, settled)
+    return settled
+
+
+@transaction.atomic
+def _settle_chunk(chunk_id: int, fence: int, decide: "_Decisions", settled: Settled) -> None:
+    with connection.cursor() as cursor:
+        attempts = []
+        for number, state, count in _open_rows(cursor, chunk_id):
+            attempt = decide.about(number, state, count, fence)
+            if attempt is None:
+                settled.at_stake += 1
+                continue
+            attempts.append(attempt)
+            settled.delivered += attempt.state is State.DELIVERED
+            settled.in_doubt += attempt.state is State.UNCONFIRMED
+            settled.held += attempt.state is State.UNCONFIRMED_HELD
+        record_attempts(cursor, attempts, decide.now_ms)
+        free_chunk(cursor, chunk_id)
+
+
+def _open_rows(cursor: CursorWrapper, chunk_id: int) -> list[tuple[int, State, int]]:
+    cursor.execute(
+        "SELECT id, state, attempts FROM delivery_delivery WHERE id BETWEEN %s AND %s AND state < %s ORDER BY id",
+        [*id_range(chunk_id), FIRST_FINAL],
+    )
+    return [(number, State(state), attempts) for number, state, attempts in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decisions:
+    """What to record for an open recipient of one campaign."""
+
+    witnesses: Witnesses
+    in_doubt: InDoubt
+    retry_seconds: Sequence[float]
+    expires_ms: int
+    now_ms: int
+
+    def about(self, number: int, state: State, attempts: int, fence: int) -> Attempt | None:
+        """The attempt to record, or None to leave the recipient as it is. `fence` is its chunk's in the backup."""
+        if number in self.witnesses.logged:
+            reply = "named in the mail server's log that the restore was given"
+            return self._attempt(number, State.DELIVERED, attempts, None, reply)
+        word = self.witnesses.journals.get(number)
+        if word is not None and _is_news(word, state, fence):
+            return self._doubtful(number, attempts) if word.outcome is None else self._answered(word.outcome, attempts)
+        if state in BEING_SENT:
+            return self._doubtful(number, attempts)
+        if self.in_doubt == "hold":
+            reply = "the database was restored from a backup; the message may have been sent after that was made"
+            return Attempt(number, State.UNCONFIRMED_HELD, attempts, self.now_ms, None, None, reply, "")
+        return None
+
+    def _doubtful(self, number: int, attempts: int) -> Attempt:
+        reply = "being sent when the backup was made or when the server ended; the reply isn't known"
+        if self.in_doubt == "hold":
+            return self._attempt(number, State.UNCONFIRMED_HELD, attempts, None, reply)
+        return self._attempt(number, State.UNCONFIRMED, attempts, self.now_ms, reply)
+
+    def _answered(self, outcome: Outcome, attempts: int) -> Attempt | None:
+        if outcome.kind is OutcomeKind.NOT_SENT:
+            return None
+        if outcome.kind is OutcomeKind.IN_DOUBT:
+            return self._doubtful(outcome.delivery_id, attempts)
+        decided = policy.decide(
+            outcome.kind, attempts + 1, self.now_ms, self.expires_ms, self.retry_seconds, "hold", random.random
+        )
+        return Attempt(
+            outcome.delivery_id, decided.state, attempts + 1, self.now_ms, decided.next_attempt_ms,
+            outcome.code, outcome.reply, outcome.relay,
+        )  # fmt: skip
+
+    def _attempt(self, number: int, state: State, attempts: int, next_ms: int | None, reply: str) -> Attempt:
+        return Attempt(number, state, attempts + 1, self.now_ms, next_ms, None, reply, "")
+
+
+def _is_news(word: LastWord, state: State, fence: int) -> bool:
+    """Whether the backup doesn't know this yet: a 4xx that it has recorded must not count twice."""
+    is_recorded = state is State.DEFERRED and word.outcome is not None and word.outcome.kind is OutcomeKind.DEFERRED
+    return word.fence >= fence and not is_recorded
+
+
+def _pass_over_numbers() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT setval(pg_get_serial_sequence('delivery_chunk', 'id'), "
+                "nextval(pg_get_serial_sequence('delivery_chunk', 'id')) + %s)",
+                [CHUNKS_PASSED_OVER],
+            )
+        else:
+            cursor.execute(
+                "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = 'delivery_chunk'", [CHUNKS_PASSED_OVER]
+            )

@@ -1,0 +1,145 @@
+"""What a restored database leaves open, by what else is known of it."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.delivery import queue
+from sendmill.delivery.clock import now_ms
+from sendmill.delivery.expand import expand_step
+from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.restored import (
+    CHUNKS_PASSED_OVER,
+    InDoubt,
+    LastWord,
+    Settled,
+    Witnesses,
+    read_log,
+    settle,
+)
+from sendmill.delivery.states import State
+from sendmill.delivery.transmission import Outcome, OutcomeKind
+from sendmill.ids import KIND_DELIVERY, KIND_QUEUE, numbered
+from tests.database.campaigns.making import make_campaign, make_client
+from tests.database.delivery.making import LEASE_MS, addresses, expanded_campaign, started_campaign
+
+pytestmark = pytest.mark.django_db
+
+
+def settled(in_doubt: InDoubt = "pause", logged: set[int] | None = None, **words: LastWord) -> list[Settled]:
+    journals = {int(number[1:]): word for number, word in words.items()}
+    return settle(Witnesses(logged or set(), journals), in_doubt, (60.0,), timezone.now())
+
+
+def marked(count: int, of: int) -> tuple[Campaign, list[int]]:
+    """A campaign of `of` recipients, of whom a worker that is gone has marked `count`; all their ids."""
+    campaign = expanded_campaign(of)
+    claim = queue.claim("000000000000:1:1", now_ms(), LEASE_MS)
+    assert claim is not None
+    queue.exchange({claim.chunk_id: claim}, [], [], claim.rows[:count], now_ms())
+    return campaign, list(Delivery.objects.order_by("id").values_list("id", flat=True))
+
+
+def states() -> list[State]:
+    return [State(state) for state in Delivery.objects.order_by("id").values_list("state", flat=True)]
+
+
+def outcome(number: int, kind: OutcomeKind) -> Outcome:
+    return Outcome(delivery_id=number, kind=kind, code=250, reply="said so", relay="mail.test:25")
+
+
+def test_a_running_campaign_comes_back_paused_and_its_open_recipients_are_at_stake() -> None:
+    campaign, _ = marked(2, of=5)
+    found = settled()
+    assert found == [Settled(campaign.object_id, campaign.name, "paused", in_doubt=2, at_stake=3)]
+    assert states() == [State.UNCONFIRMED] * 2 + [State.QUEUED] * 3
+    campaign.refresh_from_db()
+    assert campaign.status == Status.PAUSED
+    chunk = Chunk.objects.get()
+    assert (chunk.owner, chunk.counted_fence) == ("", chunk.fence)
+
+
+def test_hold_makes_everybody_final_who_may_have_been_sent_to() -> None:
+    marked(2, of=5)
+    assert [(found.held, found.at_stake) for found in settled("hold")] == [(5, 0)]
+    assert states() == [State.UNCONFIRMED_HELD] * 5
+    assert Chunk.objects.get().due_ms is None
+    # Whose message was not begun has no attempt.
+    assert list(Delivery.objects.order_by("id").values_list("attempts", flat=True)) == [1, 1, 0, 0, 0]
+
+
+def test_resend_lets_a_campaign_go_on() -> None:
+    campaign, _ = marked(2, of=5)
+    settled("resend")
+    campaign.refresh_from_db()
+    assert campaign.status == Status.ACTIVE
+    claim = queue.claim("000000000000:2:2", now_ms() + 10, LEASE_MS)
+    assert claim is not None
+    assert len(claim.rows) == 5
+
+
+@pytest.mark.parametrize("in_doubt", ["pause", "hold", "resend"])
+def test_whom_the_log_names_was_delivered(in_doubt: InDoubt) -> None:
+    _, ids = marked(2, of=5)
+    found = settled(in_doubt, logged={ids[0], ids[4], 17})
+    assert found[0].delivered == 2
+    assert [number for number, state in zip(ids, states(), strict=True) if state is State.DELIVERED] == [ids[0], ids[4]]
+
+
+def test_journals_that_are_left_are_believed() -> None:
+    _, ids = marked(2, of=6)
+    fence = Chunk.objects.get().fence
+    words = {
+        f"n{ids[0]}": LastWord(fence, outcome(ids[0], OutcomeKind.ACCEPTED)),
+        f"n{ids[1]}": LastWord(fence, outcome(ids[1], OutcomeKind.REJECTED)),
+        f"n{ids[2]}": LastWord(fence + 1, None),
+        f"n{ids[3]}": LastWord(fence + 1, outcome(ids[3], OutcomeKind.DEFERRED)),
+        f"n{ids[4]}": LastWord(fence + 1, outcome(ids[4], OutcomeKind.NOT_SENT)),
+        f"n{ids[5]}": LastWord(fence - 1, None),  # from before the backup
+    }
+    settled("pause", **words)
+    assert states() == [
+        State.DELIVERED, State.FAILED, State.UNCONFIRMED, State.DEFERRED, State.QUEUED, State.QUEUED,
+    ]  # fmt: skip
+
+
+def test_a_4xx_that_the_backup_has_recorded_counts_once() -> None:
+    _, ids = marked(1, of=1)
+    fence = Chunk.objects.get().fence
+    Delivery.objects.update(state=State.DEFERRED, attempts=1, reply="later", next_attempt_ms=now_ms())
+    settled("pause", **{f"n{ids[0]}": LastWord(fence, outcome(ids[0], OutcomeKind.DEFERRED))})
+    assert list(Delivery.objects.values_list("attempts", flat=True)) == [1]
+
+
+def test_who_had_no_row_yet_is_at_stake_too() -> None:
+    campaign = started_campaign(addresses(7))
+    expand_step(campaign.pk, now_ms(), 3)
+    first = Chunk.objects.get().pk
+    assert settled("hold")[0].held == 7
+    assert Counter(states()) == {State.UNCONFIRMED_HELD: 7}
+    # The numbers of chunks that were made after the backup are not used again.
+    assert max(Chunk.objects.values_list("pk", flat=True)) > first + CHUNKS_PASSED_OVER
+
+
+def test_only_what_has_come_due_is_paused_of_what_had_not_started() -> None:
+    client, now = make_client(), timezone.now()
+    due = make_campaign(client, starts_at=now - timedelta(minutes=5))
+    later = make_campaign(client, starts_at=now + timedelta(hours=1))
+    closed = make_campaign(client, phase=Phase.CLOSED, status=Status.COMPLETED)
+    assert [(found.object_id, found.is_due) for found in settled()] == [(due.object_id, True), (later.object_id, False)]
+    found = dict(Campaign.objects.values_list("object_id", "status"))
+    assert found == {due.object_id: "paused", later.object_id: "active", closed.object_id: "completed"}
+
+
+def test_a_log_is_read_for_our_message_ids_alone() -> None:
+    ours = numbered("6b0435195048d750955c9a41", KIND_QUEUE, 4096)
+    result = numbered("6b0435195048d750955c9a41", KIND_DELIVERY, 4097)
+    lines = [
+        f"postfix/cleanup[1]: 4F1: message-id=<{ours}@books.example>".encode(),
+        f"<{result}@books.example> <{ours[:-2]}@x> <a{ours}@x> {ours}".encode(),
+        b"\xff\xfe message-id=<20261125@other.example>",
+    ]
+    assert read_log(lines) == {4096}
