@@ -253,6 +253,8 @@ INSTALLED_APPS = [
     "sendmill.content",
     "sendmill.campaigns",
     "sendmill.delivery",
+    # Its tables exist on PostgreSQL alone.
+    *(["procrastinate.contrib.django"] if DATABASES["default"]["ENGINE"].endswith("postgresql") else []),
 ]
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"
