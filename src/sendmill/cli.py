@@ -128,6 +128,17 @@ def _parser() -> argparse.ArgumentParser:
         about_limit.add_argument("kind", choices=("relay", "sender", "client", "domain"))
         about_limit.add_argument("name", metavar="NAME", help="host:port, an address, a client's id, or a domain")
 
+    importing = _add(commands, "import", _import, "a CSV file into a contact group")
+    importing.add_argument("file", metavar="FILE")
+    importing.add_argument("--group", required=True, metavar="TAG", help="the group's tag; it is made if need be")
+    importing.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
+    importing.add_argument(
+        "--action", choices=("update", "replace", "delete"), default="update", help="default: update (and add)"
+    )
+    importing.add_argument("--email-column", metavar="HEADING", help="default: the one headed email, else it is found")
+    importing.add_argument("--name-column", metavar="HEADING", help="default: the one headed name, if there is one")
+    importing.add_argument("--dry-run", action="store_true", help="count and report, and change nothing")
+
     export = commands.add_parser("export", help="CSV files, to standard output").add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -301,6 +312,20 @@ def _remove_limit(options: argparse.Namespace) -> int:
     from sendmill.commands import limit
 
     return limit.remove(options.kind, options.name)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from sendmill.commands.import_file import import_file
+
+    return import_file(
+        options.file,
+        options.client,
+        options.group,
+        options.action,
+        email_column=options.email_column,
+        name_column=options.name_column,
+        dry_run=options.dry_run,
+    )
 
 
 def _export_contacts(options: argparse.Namespace) -> int:

@@ -51,6 +51,9 @@ def configure(level: str, style: str) -> None:
     root.setLevel(level.upper())
     # It tells of every login in four lines; what matters of it, a lock-out, is a warning.
     logging.getLogger("axes").setLevel(logging.WARNING)
+    # Every job in three lines, and an outage of the database in tracebacks: `delivery.job_queue` says it in a line.
+    for name in ("procrastinate", "psycopg.pool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

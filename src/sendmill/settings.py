@@ -287,6 +287,8 @@ INSTALLED_APPS = [
     "sendmill.delivery",
     "sendmill.public",
     "sendmill.web",
+    # Its tables exist on PostgreSQL alone.
+    *(["procrastinate.contrib.django"] if DATABASES["default"]["ENGINE"].endswith("postgresql") else []),
 ]
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"

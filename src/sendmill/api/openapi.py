@@ -22,10 +22,15 @@ def reference(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _exact(**properties: Schema) -> Schema:
-    """An object with exactly these keys. Python's names can't begin with `$`."""
+def _exact(optional: dict[str, Schema] | None = None, /, **properties: Schema) -> Schema:
+    """An object with exactly these keys, and perhaps the optional ones. Python's names can't begin with `$`."""
     named = {"$_id" if name == "own_id" else name: schema for name, schema in properties.items()}
-    return {"type": "object", "properties": named, "required": list(named), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": named | (optional or {}),
+        "required": list(named),
+        "additionalProperties": False,
+    }
 
 
 _ID = reference("ObjectId")
@@ -36,12 +41,17 @@ _IMPORT = {
     "client_id": _ID,
     "contact_group_id": {"oneOf": [_ID, {"type": "null"}]},
     "kind": {"type": "string", "enum": ["replace", "update", "delete", "optout_add", "optout_delete"]},
-    "status": {"type": "string", "enum": ["receiving", "applying", "done", "failed"]},
+    "status": {"type": "string", "enum": ["waiting", "receiving", "applying", "done", "failed"]},
     "error": _TEXT,
     "accepted_rows": _COUNT,
     "duplicate_rows": _COUNT,
     "rejected_rows": _COUNT,
 }
+_JOB = _exact(
+    dry_run={"type": "boolean", "description": "It only counts."},
+    file_bytes={"oneOf": [_COUNT, {"type": "null"}], "description": "The size of its file; null on the command line."},
+    read_bytes={**_COUNT, "description": "How much of its file has been read."},
+)
 
 _DISPOSITIONS = [
     "queued", "deferred", "unconfirmed", "delivered", "bounced", "failed", "optout", "cancelled", "invalid",
@@ -119,8 +129,8 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "Progress": _exact(**_PROGRESS),
     "Retry": _exact(campaign_id=_ID, recipients={**_COUNT, "description": "How many failed ones are sent to again."}),
-    "ImportSummary": _exact(**_IMPORT, **_TIMES),
-    "Import": _exact(**_IMPORT, rejected={"type": "array", "items": _REJECTED_ROW}, **_TIMES),
+    "ImportSummary": _exact({"job": _JOB}, **_IMPORT, **_TIMES),
+    "Import": _exact({"job": _JOB}, **_IMPORT, rejected={"type": "array", "items": _REJECTED_ROW}, **_TIMES),
     "Token": _exact(token={"type": "string", "pattern": "^[0-9a-f]{40}$"}, client_id=_HEX_ID),
     "Detail": {"type": "object", "properties": {"detail": _TEXT}, "required": ["detail"]},
     "BadRequest": {
@@ -155,6 +165,7 @@ ID = OpenApiParameter(
     "_id", str, description="The unique ID representing this resource. `$_id` is taken as well.", required=True
 )
 OPTIONAL_ID = OpenApiParameter("_id", str, description="One resource instead of the list. Empty: the list.")
+GROUP_ID = OpenApiParameter("_id", str, description="The contact group, unless it is given by `tag`.")
 LIMIT = OpenApiParameter(
     "limit", {"type": "integer", "minimum": 1, "maximum": 10**9}, description="An addition: how many at most."
 )
@@ -226,6 +237,25 @@ CAMPAIGN_FORM: Schema = {
         "message_file": {**_FILE, "description": "The message, HTML or text, with `message.source` `upload`."},
     },
     "required": ["attributes"],
+}
+
+
+_HEADING: Schema = {**_TEXT, "minLength": 1, "pattern": r"\S"}
+_INDEX: Schema = {"type": "integer", "minimum": 0}
+
+IMPORT_FORM: Schema = {
+    "type": "object",
+    "properties": {
+        "action": {"type": "string", "enum": ["replace", "update", "delete"]},
+        "tag": {**_HEADING, "description": "The group's tag. Without such a group one is made, unless it's a dry run."},
+        "email_index": {**_INDEX, "description": "The address's column, from 0."},
+        "email_column": {**_HEADING, "description": "Or its heading. With neither, the column is found."},
+        "name_index": {**_INDEX, "description": "The name's column, from 0."},
+        "name_column": {**_HEADING, "description": "Or its heading. With neither, the one headed `name`, if any."},
+        "dry_run": {"type": "boolean", "default": False, "description": "Count and report, and change nothing."},
+        "csv_file": {**_FILE, "description": "The CSV file that needs to be processed."},
+    },
+    "required": ["action", "csv_file"],
 }
 
 

@@ -92,13 +92,12 @@ def run_web(parent: int | None) -> int:
 def run_scheduler(parent: int) -> int:
     """The scheduler's process."""
     end_with_parent(parent)
-    from sendmill.delivery.scheduler import Scheduler
+    from sendmill.commands.scheduling import schedule
 
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    Scheduler(stop, settings.SENDMILL_DATA).run()
-    return 0
+    return schedule(stop, settings.SENDMILL_DATA)
 
 
 def run_delivery_process(parent: int) -> int:

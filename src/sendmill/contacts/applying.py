@@ -65,12 +65,22 @@ def take_step(import_id: int) -> Step:
     return _build_successor(record, group)
 
 
+def silent_imports(now: datetime) -> list[int]:
+    """The imports whose process has died, as it seems at `now`. Those that were receiving a job's file are not among
+    them: they begin anew (`import_jobs`)."""
+    silent = Import.objects.filter(heartbeat_on__lt=now - SILENCE)
+    to_recover = silent.filter(state=ImportState.APPLYING) | silent.filter(
+        state=ImportState.RECEIVING, file_bytes__isnull=True
+    )
+    return list(to_recover.values_list("pk", flat=True))
+
+
 def recover_imports(now: datetime) -> int:
     """See to the imports whose process has died, as it seems at `now`; how many there were.
 
     One that was receiving has failed, and the group is as it was. One that was applying is finished.
     """
-    silent = Import.objects.filter(heartbeat_on__lt=now - SILENCE)
+    silent = Import.objects.filter(pk__in=silent_imports(now))
     receiving = list(silent.filter(state=ImportState.RECEIVING).values_list("pk", flat=True))
     applying = list(silent.filter(state=ImportState.APPLYING).values_list("pk", flat=True))
     for import_id in receiving:

@@ -14,7 +14,7 @@ from sendmill.accounts.models import Client
 from sendmill.contacts.applying import apply_import
 from sendmill.contacts.csv_reader import ContactFile, open_contacts
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState
-from sendmill.contacts.staging import begin_import, discard, finish, receive
+from sendmill.contacts.staging import begin_import, discard, finish, finish_unseen, receive
 from sendmill.errors import Conflict, NotFound, SendmillError
 
 
@@ -40,6 +40,15 @@ def run_import(
     if record.state == ImportState.FAILED:
         raise NotFound(record.error)
     return record
+
+
+def carry_out(record: Import, file: BinaryIO) -> None:
+    """Do what an import that `staging.begin_anew` has prepared asks for. Raises what `run_import` raises."""
+    receive(record, open_contacts(file, email_index=record.email_index, name_index=record.name_index))
+    if record.dry_run:
+        finish_unseen(record)
+    else:
+        apply_import(record.pk)
 
 
 def receive_contacts(client: Client, file: BinaryIO | None, *, email_index: int, name_index: int) -> Import:

@@ -3,7 +3,10 @@
 Both do a bounded piece of work and return whether there may be more.
 """
 
+from collections.abc import Sequence
+
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from sendmill.contacts import applying
@@ -13,10 +16,20 @@ from sendmill.contacts.models import Contact, ContactSet
 PURGE_CONTACTS = 5_000
 
 
+def silent_imports() -> Sequence[int]:
+    """The imports that `recover_imports` has to see to."""
+    return applying.silent_imports(timezone.now())
+
+
 def recover_imports() -> bool:
     """See to the imports whose process has died: those that were receiving have failed, the others are finished."""
     applying.recover_imports(timezone.now())
     return False
+
+
+def retired_sets() -> Sequence[int]:
+    """A set to purge, if there is one."""
+    return list(_retired_sets().values_list("pk", flat=True)[:1])
 
 
 @transaction.atomic
@@ -25,8 +38,7 @@ def purge_retired_sets() -> bool:
 
     A set stays while a campaign that is expanding has it pinned.
     """
-    retired = ContactSet.objects.filter(retired_on__lt=timezone.now() - GRACE, pins=0, groups__isnull=True)
-    contact_set = retired.select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk").first()
+    contact_set = _retired_sets().select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk").first()
     if contact_set is None:
         return False
     page = contact_page(contact_set.pk, 0, PURGE_CONTACTS)
@@ -34,3 +46,7 @@ def purge_retired_sets() -> bool:
     if len(page) < PURGE_CONTACTS:
         contact_set.delete()
     return True
+
+
+def _retired_sets() -> QuerySet[ContactSet]:
+    return ContactSet.objects.filter(retired_on__lt=timezone.now() - GRACE, pins=0, groups__isnull=True)

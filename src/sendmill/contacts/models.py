@@ -74,12 +74,13 @@ class ImportKind(models.TextChoices):
 
 
 class ImportState(models.TextChoices):
-    """receiving → applying → done; failed from either.
+    """receiving → applying → done; failed from either. A job is waiting first, and again after its process died.
 
     A process that dies while receiving leaves nothing but a staging set to purge: the import has failed. One that
     dies while applying is finished by another: what it has begun is idempotent.
     """
 
+    WAITING = "waiting"
     RECEIVING = "receiving"
     APPLYING = "applying"
     DONE = "done"
@@ -87,7 +88,11 @@ class ImportState(models.TextChoices):
 
 
 class Import(models.Model):
-    """One bulk call: what it was to do, how far it is, and what it counted."""
+    """One bulk call: what it was to do, how far it is, and what it counted.
+
+    Of a job (`import_jobs`) `file_bytes` is the size of its file, once all of that is stored, and `read_bytes` how much
+    of it has been read; the columns are chosen by their indexes. `dry_run`: it counts and changes nothing.
+    """
 
     object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
@@ -101,6 +106,11 @@ class Import(models.Model):
     rejected_rows = models.BigIntegerField(default=0)
     duplicate_rows = models.BigIntegerField(default=0)
     error = models.TextField(default="")
+    file_bytes = models.BigIntegerField(null=True)
+    read_bytes = models.BigIntegerField(default=0, db_default=0)
+    email_index = models.PositiveIntegerField(null=True)
+    name_index = models.PositiveIntegerField(null=True)
+    dry_run = models.BooleanField(default=False, db_default=False)
     heartbeat_on = models.DateTimeField()
     created_on = models.DateTimeField()
     modified_on = models.DateTimeField()
@@ -110,6 +120,16 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"
+
+
+class ImportPiece(models.Model):
+    """A piece of the file of an import job, compressed with zlib."""
+
+    of_import = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="pieces")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"piece {self.pk}"
 
 
 class RejectedRow(models.Model):

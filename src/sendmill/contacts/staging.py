@@ -31,6 +31,7 @@ from sendmill.errors import Conflict
 # Between two batches others get at SQLite's write lock, for which they ask every few ms.
 PAUSE_SECONDS = 0.003
 
+REJECTED_AT_ONCE = 5_000
 MAX_REJECTED_ROWS = 1_000_000
 """So many rejected rows of a file are kept to be looked at; all of them are counted."""
 
@@ -48,6 +49,26 @@ def begin_import(client: Client, kind: ImportKind, group: ContactGroup | None) -
             created_on=now,
             modified_on=now,
         )
+
+
+def begin_anew(import_id: int) -> Import | None:
+    """Take an unfinished job over from whoever was receiving its file before, whose next batch is refused from now on.
+
+    None if it is finished, or is being applied, which is gone on with instead.
+    """
+    with transaction.atomic():
+        record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
+        if record.state not in (ImportState.WAITING, ImportState.RECEIVING):
+            return None
+        _retire_own_sets(record)
+        record.state = ImportState.RECEIVING
+        record.staging_set = ContactSet.objects.create()
+        record.successor_set = None
+        record.cursor = record.accepted_rows = record.duplicate_rows = record.rejected_rows = record.read_bytes = 0
+        record.heartbeat_on = timezone.now()
+        record.save()
+    _delete_rejected(record)
+    return record
 
 
 def receive(record: Import, contacts: ContactFile) -> None:
@@ -74,9 +95,13 @@ def beat(record: Import, expected: ImportState) -> None:
     Raises Conflict if it isn't in the `expected` state any more: it was silent for too long, and given up.
     """
     record.heartbeat_on = record.modified_on = timezone.now()
-    names = ("accepted_rows", "duplicate_rows", "rejected_rows", "cursor", "heartbeat_on", "modified_on")
+    names = (
+        "accepted_rows", "duplicate_rows", "rejected_rows", "read_bytes", "cursor", "heartbeat_on", "modified_on",
+    )  # fmt: skip
     values = {name: getattr(record, name) for name in names}
-    if not Import.objects.filter(pk=record.pk, state=expected).update(**values):
+    # By its staging set too: a job that was begun anew has another one.
+    current = Import.objects.filter(pk=record.pk, state=expected, staging_set=record.staging_set_id)
+    if not current.update(**values):
         raise Conflict("The import took too long and was given up. Nothing has changed; please send the file again.")
 
 
@@ -85,6 +110,17 @@ def finish(record: Import) -> None:
     record.state = ImportState.DONE
     record.staging_set = record.successor_set = None
     _end(record)
+
+
+@transaction.atomic
+def finish_unseen(record: Import) -> None:
+    """The import has counted what it would have done; nobody has seen its contacts, and nobody will.
+
+    Raises Conflict if it was given up, or begun anew, meanwhile.
+    """
+    beat(record, ImportState.RECEIVING)
+    _retire_own_sets(record)
+    finish(record)
 
 
 @transaction.atomic
@@ -102,6 +138,13 @@ def discard(record: Import) -> None:
     """Leave nothing of an import: what it was part of has been refused."""
     record.delete()  # first, for that is the order of locks
     _retire_own_sets(record)
+
+
+def _delete_rejected(record: Import) -> None:
+    """Those of an attempt before, in short transactions."""
+    rows = RejectedRow.objects.filter(of_import=record).order_by("pk")
+    while page := list(rows.values_list("pk", flat=True)[:REJECTED_AT_ONCE]):
+        RejectedRow.objects.filter(pk__in=page).delete()
 
 
 def _retire_own_sets(record: Import) -> None:

@@ -7,20 +7,27 @@ from sendmill.campaigns.models import Phase, Status
 from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.statements import statement
 
+CHUNKS_AT_ONCE = 50
 
-def close_chunks_of_cancelled(now: int, limit: int = 50) -> int:
-    """Make the open rows of up to `limit` free chunks of cancelled campaigns final; how many chunks there were.
 
-    Queued and deferred recipients become cancelled. One in doubt stays unconfirmed, for nobody knows whether the
-    message arrived. Chunks in workers' hands are left: what is on the wire ends first.
-    """
+def chunks_of_cancelled(limit: int = CHUNKS_AT_ONCE) -> list[int]:
+    """Up to `limit` chunks of cancelled campaigns that nobody holds and that have something open."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT k.id FROM campaigns_campaign c JOIN delivery_chunk k ON k.campaign_id = c.id "
             "WHERE c.status = %s AND c.phase <> %s AND k.due_ms IS NOT NULL AND k.owner = '' LIMIT %s",
             [Status.CANCELLED, Phase.CLOSED, limit],
         )
-        chunk_ids = [row[0] for row in cursor.fetchall()]
+        return [row[0] for row in cursor.fetchall()]
+
+
+def close_chunks_of_cancelled(now: int, limit: int = CHUNKS_AT_ONCE) -> int:
+    """Make the open rows of up to `limit` free chunks of cancelled campaigns final; how many chunks there were.
+
+    Queued and deferred recipients become cancelled. One in doubt stays unconfirmed, for nobody knows whether the
+    message arrived. Chunks in workers' hands are left: what is on the wire ends first.
+    """
+    chunk_ids = chunks_of_cancelled(limit)
     for chunk_id in chunk_ids:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement("lock_free_chunk"), [chunk_id])
@@ -30,12 +37,16 @@ def close_chunks_of_cancelled(now: int, limit: int = 50) -> int:
     return len(chunk_ids)
 
 
-def close_finished_campaigns() -> list[int]:
-    """Close the campaigns whose expansion is over and whose chunks are all done; their ids."""
+def finished_campaigns() -> list[int]:
+    """The campaigns whose expansion is over and whose chunks are all done."""
     with connection.cursor() as cursor:
         cursor.execute(statement("finished_campaigns"))
-        finished = [row[0] for row in cursor.fetchall()]
-    return [campaign_id for campaign_id in finished if _close(campaign_id)]
+        return [row[0] for row in cursor.fetchall()]
+
+
+def close_finished_campaigns() -> list[int]:
+    """Close them; the ids of those that this call closed."""
+    return [campaign_id for campaign_id in finished_campaigns() if _close(campaign_id)]
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import orjson
+from django.db.models import QuerySet
 
 from sendmill.delivery.clock import database_ms
 from sendmill.delivery.models import WorkerReport
@@ -94,9 +95,14 @@ def delete_report(owner: str) -> None:
     WorkerReport.objects.filter(owner=owner).delete()
 
 
-def delete_old_reports(now: int) -> None:
+def old_reports(now: int) -> QuerySet[WorkerReport]:
     """Those of processes that died an hour ago. `now` is by the database's clock."""
-    WorkerReport.objects.filter(reported_ms__lt=now - KEPT_MS).delete()
+    return WorkerReport.objects.filter(reported_ms__lt=now - KEPT_MS)
+
+
+def delete_old_reports(now: int) -> None:
+    """Delete them."""
+    old_reports(now).delete()
 
 
 def read_reports() -> Reports:

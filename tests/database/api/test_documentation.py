@@ -23,7 +23,7 @@ DOCUMENTED = {
     "/email/campaign/": {"get", "post", "put"},
 }
 ADDITIONS = {
-    "/email/import/": {"get"},
+    "/email/import/": {"get", "post"},
     "/email/import/rejected/": {"get"},
     "/email/campaign/progress/": {"get"},
     "/email/campaign/retry/": {"post"},

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from sendmill.contacts import import_jobs
 from sendmill.contacts.models import Import
 from tests.database.api.conftest import Answer, Program, Tenant
 
@@ -188,3 +191,63 @@ def test_no_cell_of_the_download_is_a_formula(api: Program) -> None:
     _, *rows = csv.reader(io.StringIO(download.body.decode("utf-8-sig"), newline=""))
     assert len(rows) == len(cells)
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for row in rows for cell in row)
+
+
+def run_jobs(folder: Path) -> None:
+    for import_id in import_jobs.unfinished_jobs():
+        import_jobs.run_job(import_id, folder, threading.Event())
+
+
+def test_a_job_is_answered_at_once_and_tells_how_far_it_is(
+    api: Program, acme: Tenant, other: Tenant, group: str, tmp_path: Path
+) -> None:
+    answer = upload(api, f"/email/import/?_id={group}", PEOPLE + b"Eve,nobody\n", action="replace", name_column="NAME")
+    job = answer.expect(202).json
+    assert list(job)[-3:] == ["created_on", "modified_on", "job"]
+    assert (job["status"], job["kind"], job["contact_group_id"]) == ("waiting", "replace", {"$oid": group})
+    assert job["job"] == {"dry_run": False, "file_bytes": len(PEOPLE) + 11, "read_bytes": 0}
+    assert contacts(api, group) == []
+    other.api.get("/email/import/", _id=answer.id).expect(404)
+    run_jobs(tmp_path)
+    told = api.get("/email/import/", _id=answer.id).expect(200).json
+    assert (told["status"], told["accepted_rows"], told["rejected_rows"]) == ("done", 2, 1)
+    assert [row["value"] for row in told["rejected"]] == ["nobody"]
+    assert contacts(api, group) == [("Zoë", "zoe@example.com"), ("Bob", "bob@example.com")]
+
+
+def test_a_job_makes_the_group_of_its_tag_but_not_on_a_dry_run(api: Program, tmp_path: Path) -> None:
+    dry = upload(api, "/email/import/", PEOPLE, tag="New", action="update", dry_run="true").expect(202).json
+    assert dry["contact_group_id"] is None
+    run_jobs(tmp_path)
+    assert api.get("/email/contact/").json == []
+    upload(api, "/email/import/", PEOPLE, tag="New", action="update").expect(202)
+    run_jobs(tmp_path)
+    [made] = api.get("/email/contact/").json
+    assert made["tag"] == "New" and len(made["contacts"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"tag": "New"}, "action"),
+        ({"tag": "New", "action": "merge"}, "action"),
+        ({"action": "update"}, "tag"),
+        ({"tag": "New", "action": "delete"}, "tag"),
+        ({"tag": "New", "action": "update", "email_column": "Mail"}, "email_column"),
+        ({"tag": "New", "action": "update", "email_index": 1, "email_column": "email"}, "email_column"),
+        ({"tag": "New", "action": "update", "email_index": 9}, "email_index"),
+        ({"tag": "New", "action": "update", "email_index": -1}, "email_index"),
+        ({"tag": "New", "action": "update", "dry_run": "perhaps"}, "dry_run"),
+    ],
+)
+def test_a_job_that_is_wrong_names_the_field_and_leaves_nothing(
+    api: Program, fields: dict[str, Any], field: str
+) -> None:
+    assert list(upload(api, "/email/import/", PEOPLE, **fields).expect(400).json) == [field]
+    assert not Import.objects.exists() and api.get("/email/contact/").json == []
+
+
+def test_a_job_for_another_clients_group_is_not_found(api: Program, other: Tenant) -> None:
+    theirs = other.api.post("/email/contact/", {"tag": "Theirs"}).id
+    upload(api, f"/email/import/?_id={theirs}", PEOPLE, action="replace").expect(404)
+    upload(api, "/email/import/", None, action="replace", tag="New").expect(400)

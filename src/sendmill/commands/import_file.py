@@ -1,0 +1,74 @@
+"""`sendmill import`: a CSV file into a contact group, carried out by this process, with a progress bar."""
+
+import sys
+import time
+from pathlib import Path
+
+from sendmill.accounts.clients import find_client
+from sendmill.commands.run import require_current_schema
+from sendmill.contacts.column_choice import choose_columns
+from sendmill.contacts.import_jobs import import_now
+from sendmill.contacts.import_log import rejected_pages
+from sendmill.contacts.models import Import, ImportKind
+from sendmill.contacts.watched_file import WatchedFile
+from sendmill.errors import SendmillError
+
+BAR_CHARACTERS = 40
+BAR_SECONDS = 0.1
+SHOWN_REJECTED = 10
+_DONE = {ImportKind.REPLACE: "replaced by", ImportKind.UPDATE: "added or changed", ImportKind.DELETE: "deleted"}
+
+
+def import_file(
+    file_name: str,
+    client_id: str,
+    tag: str,
+    action: str,
+    *,
+    email_column: str | None,
+    name_column: str | None,
+    dry_run: bool,
+) -> int:
+    """Carry the import out and print what became of it."""
+    require_current_schema()
+    path = Path(file_name)
+    client = find_client(client_id)
+    try:
+        with path.open("rb") as file:
+            columns = choose_columns(file, email_column=email_column, name_column=name_column)
+            watched = WatchedFile(file, _Bar(path.stat().st_size).show)
+            done = import_now(client, ImportKind(action), tag, watched, columns, dry_run=dry_run)
+    except OSError as error:
+        raise SendmillError(f"{path} can't be read: {error.strerror}.") from None
+    _report(done)
+    return 0
+
+
+class _Bar:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._shown = 0.0
+
+    def show(self, position: int) -> None:
+        """`position` bytes of the file have been read. The reader runs through it once before, to find its encoding."""
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._shown < BAR_SECONDS:
+            return
+        self._shown = now
+        done = position / self._size if self._size else 1.0
+        filled = "█" * int(done * BAR_CHARACTERS)
+        print(f"\r{filled:░<{BAR_CHARACTERS}} {done:4.0%}", end="", file=sys.stderr, flush=True)
+
+
+def _report(done: Import) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{'█' * BAR_CHARACTERS} 100%", file=sys.stderr)
+    print(f"{'would be ' if done.dry_run else ''}{_DONE[ImportKind(done.kind)]}: ", end="")
+    print(f"{done.accepted_rows - done.duplicate_rows} contacts", end="")
+    print(f" ({done.duplicate_rows} rows had an address for a second time)" if done.duplicate_rows else "")
+    for row in next(rejected_pages(done), [])[:SHOWN_REJECTED]:
+        print(f"  line {row.line}: {row.reason} {row.value}")
+    if done.rejected_rows:
+        print(f"{done.rejected_rows} rows rejected; all of them: GET /email/import/?_id={done.object_id}")

@@ -1,0 +1,223 @@
+"""Imports as jobs: stored, carried out later, begun anew after a crash, and never half seen."""
+
+import io
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from django.utils import timezone
+
+from sendmill.contacts import applying, column_choice, import_jobs, staging
+from sendmill.contacts.column_choice import Columns
+from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState, RejectedRow
+from sendmill.contacts.watched_file import Interrupted, WatchedFile
+from sendmill.errors import Conflict, InvalidField
+from tests.database.campaigns.making import make_client, make_group
+from tests.database.contacts.making import csv_file, emails_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: More than one batch of the reader, several pieces as `small_pieces` has it, rows to reject at both ends.
+PEOPLE = [f"person{number}@example.com" for number in range(9_000)]
+ROWS = [
+    "name,email",
+    "Bad,nobody",
+    *(f"Somebody,{email}" for email in PEOPLE),
+    "Again,PERSON7@example.com",
+    "Bad,no.one",
+]
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_jobs, "PIECE_BYTES", 50_000)
+
+
+def job(group: ContactGroup, *lines: str, kind: ImportKind = ImportKind.REPLACE) -> Import:
+    return import_jobs.add_job(group.client, kind, group, csv_file(*(lines or ROWS)), Columns(1, 0))
+
+
+def run(record: Import, folder: Path, stop: threading.Event | None = None) -> Import:
+    import_jobs.run_job(record.pk, folder, stop or threading.Event())
+    record.refresh_from_db()
+    return record
+
+
+def assert_exact(record: Import, group: ContactGroup) -> None:
+    """Everyone is there once, every bad row is told once, and the file is gone."""
+    assert [email.lower() for email in emails_of(group)] == PEOPLE
+    assert (record.state, record.accepted_rows, record.duplicate_rows) == (ImportState.DONE, len(PEOPLE) + 1, 1)
+    assert record.rejected_rows == RejectedRow.objects.filter(of_import=record).count() == 2
+    assert not ImportPiece.objects.exists() and import_jobs.unfinished_jobs() == []
+
+
+def test_a_job_waits_until_it_is_run_and_then_is_seen_whole(tmp_path: Path) -> None:
+    group = make_group(make_client())
+    record = job(group)
+    assert record.state == ImportState.WAITING and import_jobs.unfinished_jobs() == [record.pk]
+    assert record.file_bytes == len("\n".join(ROWS)) and record.pieces.count() > 3
+    assert emails_of(group) == []
+    assert_exact(run(record, tmp_path), group)
+    assert record.read_bytes > 0.9 * record.file_bytes
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_stopped_in_its_middle_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, stop = make_group(make_client()), threading.Event()
+    record = job(group)
+    monkeypatch.setattr(staging, "PAUSE_SECONDS", 0)
+    interrupt_at(monkeypatch, 100_000, stop.set)
+    assert run(record, tmp_path, stop).state == ImportState.RECEIVING
+    assert record.rejected_rows == 1 and emails_of(group) == []
+    monkeypatch.undo()
+    assert import_jobs.unfinished_jobs() == [record.pk]
+    applying.recover_imports(timezone.now() + timedelta(hours=1))  # which is for bulk calls
+    assert_exact(run(record, tmp_path), group)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, position: int, act: Callable[[], None]) -> None:
+    """Act once, when a job's reader has come so far after it was begun."""
+    make = import_jobs.WatchedFile
+    done = []
+
+    def watched(file: BinaryIO, look: Callable[[int], None]) -> WatchedFile:
+        def looked(at: int) -> None:
+            if at >= position and not done and made[0].tells_rows:
+                done.append(at)
+                act()
+            look(at)
+
+        made = [make(file, looked)]
+        made[0].tells_rows = False  # type: ignore[attr-defined] # not yet: its encoding is being found
+        readers.append(made[0])
+        return made[0]
+
+    readers: list[WatchedFile] = []
+    receive = import_jobs.importer.receive
+
+    def received(*arguments: object) -> None:
+        readers[-1].tells_rows = True  # type: ignore[attr-defined]
+        receive(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(import_jobs, "WatchedFile", watched)
+    monkeypatch.setattr(import_jobs.importer, "receive", received)
+
+
+def test_a_node_that_was_thought_dead_does_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second node takes the job over between two batches of the first, and is done before that one's next."""
+    group = make_group(make_client())
+    record = job(group)
+    first = staging.begin_anew(record.pk)
+    assert first is not None and first.staging_set_id is not None
+    staging.beat(first, ImportState.RECEIVING)
+    assert_exact(run(record, tmp_path), group)
+    first.accepted_rows = 5
+    with pytest.raises(Conflict):
+        staging.beat(first, ImportState.RECEIVING)
+    with pytest.raises(Conflict):
+        staging.finish_unseen(first)
+    record.refresh_from_db()
+    assert_exact(record, group)
+
+
+@pytest.mark.parametrize("kind", [ImportKind.UPDATE, ImportKind.DELETE])
+def test_one_that_died_while_applying_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: ImportKind
+) -> None:
+    group = make_group(make_client())
+    run(job(group), tmp_path)
+    record = job(group, "name,email", "New,new@example.com", *(f"X,{email}" for email in PEOPLE[:6_000]), kind=kind)
+
+    def dies(_import_id: int) -> None:
+        applying.take_step(record.pk)
+        raise Interrupted
+
+    monkeypatch.setattr(import_jobs.importer, "apply_import", dies)
+    run(record, tmp_path)
+    monkeypatch.undo()
+    assert run(record, tmp_path).state == ImportState.DONE
+    left = [email.lower() for email in emails_of(group)]
+    assert left == ([*PEOPLE, "new@example.com"] if kind == ImportKind.UPDATE else PEOPLE[6_000:])
+    assert not ImportPiece.objects.exists()
+
+
+def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path) -> None:
+    client = make_client()
+    record = import_jobs.add_job(
+        client, ImportKind.UPDATE, None, csv_file(*ROWS), Columns(1, 0), tag="New", dry_run=True
+    )
+    run(record, tmp_path)
+    assert (record.state, record.accepted_rows, record.duplicate_rows, record.rejected_rows) == (
+        ImportState.DONE, len(PEOPLE) + 1, 1, 2,
+    )  # fmt: skip
+    assert record.staging_set_id is None and not ContactGroup.objects.exists()
+    assert not ImportPiece.objects.exists()
+
+
+def test_a_tag_names_the_oldest_group_of_the_client_or_a_new_one() -> None:
+    client, other = make_client(), make_client("Other")
+    make_group(other, "People")
+    made = import_jobs.add_job(client, ImportKind.UPDATE, None, csv_file(*ROWS), Columns(1, 0), tag="People").group
+    assert made is not None and made.client_id == client.pk and made.tag == "People"
+    make_group(client, "People")
+    again = import_jobs.add_job(client, ImportKind.UPDATE, None, csv_file(*ROWS), Columns(1, 0), tag="People").group
+    assert again == made
+    with pytest.raises(InvalidField, match="tag: There is no group"):
+        import_jobs.add_job(client, ImportKind.DELETE, None, csv_file(*ROWS), Columns(1, 0), tag="Nobody")
+
+
+def test_a_file_that_was_never_stored_whole_is_given_up_and_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = make_group(make_client())
+    file = io.BytesIO("\n".join(ROWS).encode())
+    beat = staging.beat
+    beats = iter(range(3))
+
+    def breaks(record: Import, expected: ImportState) -> None:
+        if next(beats) == 2:
+            raise OSError("the machine is gone")
+        beat(record, expected)
+
+    monkeypatch.setattr(staging, "beat", breaks)
+    with pytest.raises(OSError, match="gone"):
+        import_jobs.add_job(group.client, ImportKind.REPLACE, group, file, Columns(1, 0))
+    monkeypatch.undo()
+    assert import_jobs.unfinished_jobs() == []
+    applying.recover_imports(timezone.now() + timedelta(hours=1))
+    [record] = Import.objects.all()
+    assert record.state == ImportState.FAILED and "stopped while the file" in record.error
+    run(record, tmp_path)
+    assert not ImportPiece.objects.exists()
+
+
+def test_a_file_that_is_wrong_further_down_fails_with_the_reason(tmp_path: Path) -> None:
+    group = make_group(make_client())
+    open_quotes = [f'"never closed {number} {"x" * 3_000},a@b.example' for number in range(2_000)]
+    record = run(job(group, "name,email", *open_quotes), tmp_path)
+    if record.state == ImportState.FAILED:
+        assert "never closed" in record.error
+    assert emails_of(group) == [] and not ImportPiece.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, (None, 0)),
+        ({"email_column": "e-MAIL", "name_column": " City "}, (1, 2)),
+        ({"email_index": 1, "name_index": 2}, (1, 2)),
+    ],
+)
+def test_columns_by_heading(chosen: dict[str, str | int], expected: tuple[int | None, int]) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write("Name;E-Mail;City\nZoë;zoe@example.com;Bern\n".encode())
+        assert column_choice.choose_columns(file, **chosen) == expected  # type: ignore[arg-type]
+
+
+def test_an_unknown_heading_names_the_field_and_the_known_ones() -> None:
+    with pytest.raises(InvalidField, match=r'name_column: No column is headed "First".*"name", "email"'):
+        column_choice.choose_columns(csv_file("Name,Email", "a,a@b.example"), name_column="First")
