@@ -154,7 +154,7 @@ class Server:
 
     def workers(self) -> list[Process]:
         """Its delivery processes."""
-        return [process for process in self.processes() if " deliver " in process.command]
+        return [process for process in self.processes() if process.name.startswith("worker-")]
 
     def log(self) -> str:
         """The end of what it has printed since the test began."""

@@ -15,7 +15,8 @@ import uvloop
 from django.conf import settings
 
 from sendmill import schema
-from sendmill.commands.processes import Child, Supervisor, end_with_parent
+from sendmill.commands.processes import Child, Supervisor
+from sendmill.commands.scheduling import schedule
 from sendmill.delivery.relays import parse_relays
 from sendmill.delivery.worker import SHUTDOWN_SECONDS, Worker, WorkerSettings
 from sendmill.errors import SendmillError, SettingError
@@ -39,7 +40,7 @@ def run_everything() -> int:
     host, port = settings.SENDMILL_BIND
     print(f"Sendmill listens on http://{host}:{port}  (API: /api/v1/docs/, data: {settings.SENDMILL_DATA})", flush=True)
     log.info("run.started", migrations_applied=len(applied), workers=settings.SENDMILL_WORKERS)
-    return _supervise([Child("web", ["web"]), *_delivery_children(settings.SENDMILL_WORKERS)])
+    return _supervise([Child("web", _serve), *_delivery_children(settings.SENDMILL_WORKERS)])
 
 
 def run_delivery(processes: int) -> int:
@@ -52,22 +53,23 @@ def run_delivery(processes: int) -> int:
 
 
 def _delivery_children(processes: int) -> list[Child]:
-    workers = [Child(f"worker-{number}", ["deliver"]) for number in range(1, processes + 1)]
-    return [Child("scheduler", ["schedule"]), *workers]
+    workers = [Child(f"worker-{number}", _run_worker) for number in range(1, processes + 1)]
+    return [Child("scheduler", _run_scheduler), *workers]
 
 
 def _supervise(children: list[Child]) -> int:
     return Supervisor(children, grace_seconds=SHUTDOWN_SECONDS + 15).run()
 
 
-def run_web(parent: int | None) -> int:
+def run_web() -> int:
     """`sendmill web`: the HTTP server alone."""
     require_current_schema()
-    if parent is None:
-        require_free_port()
-        use_data_folder()
-    else:
-        end_with_parent(parent)
+    require_free_port()
+    use_data_folder()
+    return _serve()
+
+
+def _serve() -> int:
     # Imported here: the workers need none of it.
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
@@ -89,20 +91,14 @@ def run_web(parent: int | None) -> int:
     return 0
 
 
-def run_scheduler(parent: int) -> int:
-    """The scheduler's process."""
-    end_with_parent(parent)
-    from sendmill.commands.scheduling import schedule
-
+def _run_scheduler() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     return schedule(stop, settings.SENDMILL_DATA)
 
 
-def run_delivery_process(parent: int) -> int:
-    """One delivery process."""
-    end_with_parent(parent)
+def _run_worker() -> int:
     worker_settings = WorkerSettings(
         relays=parse_relays(settings.SENDMILL_SMTP_URL),
         data_folder=settings.SENDMILL_DATA,
