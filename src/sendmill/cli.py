@@ -239,7 +239,7 @@ def _set_client(options: argparse.Namespace) -> int:
 def _add_token(options: argparse.Namespace) -> int:
     from sendmill.accounts.clients import find_client
     from sendmill.accounts.tokens import issue_token
-    from sendmill.commands.run import require_current_schema
+    from sendmill.commands.preconditions import require_current_schema
 
     require_current_schema()
     token = issue_token(find_client(options.client), None, "command line")
