@@ -53,18 +53,13 @@ def test_doctor_finds_a_good_installation_good_and_names_what_is_not(
 
 def test_every_child_that_dies_comes_back(server: Server) -> None:
     def parts() -> dict[str, int]:
-        return {
-            name: process.pid
-            for process in server.processes()
-            for name in ("schedule", "deliver", "web")
-            if f" {name} " in process.command
-        }
+        return {process.name: process.pid for process in server.processes() if process.name != "sendmill"}
 
     before = parts()
-    assert set(before) == {"schedule", "deliver", "web"}
+    assert set(before) == {"scheduler", "worker-1", "worker-2", "web"}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: len(after := parts()) == 3 and not set(after.values()) & set(before.values()), 60)
+    wait_for(lambda: len(after := parts()) == 4 and not set(after.values()) & set(before.values()), 60)
     client = server.create_client("acme")
     wait_for(server.is_ready, 60)
     wait_until_completed(client, start_campaign(client, people_csv(5)))
@@ -72,7 +67,7 @@ def test_every_child_that_dies_comes_back(server: Server) -> None:
 
 def test_when_run_is_killed_its_children_end(server: Server) -> None:
     processes = server.processes()
-    leader = next(process for process in processes if process.command.rstrip().endswith(" run"))
+    leader = next(process for process in processes if process.name == "sendmill")
     os.kill(leader.pid, signal.SIGKILL)
     wait_for(lambda: not [pid for pid in (process.pid for process in processes) if is_running(pid)], 40)
 

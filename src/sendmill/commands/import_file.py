@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from sendmill.accounts.clients import find_client
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.contacts.column_choice import choose_columns
 from sendmill.contacts.import_jobs import import_now
 from sendmill.contacts.import_log import rejected_pages
