@@ -18,6 +18,7 @@ from sendmill.api.health import healthy, ready
 from sendmill.api.imports import ImportView, RejectedRowsView
 from sendmill.api.login import LoginView
 from sendmill.api.messages import MessageView
+from sendmill.api.metrics import metrics
 from sendmill.api.optouts import OptOutView
 from sendmill.api.progress import ProgressView, RetryView
 from sendmill.api.results import ResultView
@@ -53,6 +54,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("static/<path:path>", serve, {"insecure": True}),
     path("healthz", healthy),
     path("readyz", ready),
+    path("metrics", metrics),
 ]
 
 handler400 = "sendmill.api.errors.bad_request"
