@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     worker = _add(commands, "worker", _worker, "scheduler and delivery processes, without the web")
     worker.add_argument("--processes", type=_at_least_one, metavar="N", help="default: SENDMILL_WORKERS")
     _add(commands, "migrate", _migrate, "bring the database's schema up to date")
-    _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    doctor = _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    doctor.add_argument("--domain", action="append", default=[], metavar="DOMAIN", help="look at its DNS, not at all's")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
     backup = _add(commands, "backup", _back_up, "copy database and secret key into a new folder, while the server runs")
     backup.add_argument("path", type=Path, metavar="PATH")
     restore = _add(commands, "restore", _restore, "put a backup in the place of an empty database")
@@ -187,10 +189,10 @@ def _migrate(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(_options: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from sendmill.commands.doctor import run_doctor
 
-    return run_doctor()
+    return run_doctor(options.domain, options.json)
 
 
 def _back_up(options: argparse.Namespace) -> int:

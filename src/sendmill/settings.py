@@ -86,6 +86,15 @@ def _bind(value: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _bearer_token(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,}", value):
+        # Not a ValueError, whose line would show the secret.
+        raise SettingError(
+            "SENDMILL_METRICS_TOKEN", "must be at least 16 letters, digits and - . _ ~ + / = (RFC 6750)."
+        )
+    return value
+
+
 def _servers(value: str) -> tuple[tuple[str, int], ...]:
     found = []
     for text in filter(None, map(str.strip, value.split(","))):
@@ -137,6 +146,9 @@ SETTINGS = (
     Setting("SENDMILL_DNS_SERVERS", "", _servers,
             "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
             "Empty: those of the system."),
+    Setting("SENDMILL_METRICS_TOKEN", "", _bearer_token,
+            "What Prometheus has to show as `Authorization: Bearer …` to read `/metrics`. Empty: there is no "
+            "`/metrics`."),
     Setting("SENDMILL_LOG_LEVEL", "info", _log_level, "`debug`, `info`, `warning` or `error`."),
     Setting("SENDMILL_LOG_FORMAT", "auto", _log_format,
             "`json`, `console`, or `auto`: console on a terminal, else JSON lines."),
@@ -163,6 +175,7 @@ SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
 SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
+SENDMILL_METRICS_TOKEN: str = _values["SENDMILL_METRICS_TOKEN"]
 SENDMILL_LOG_LEVEL: str = _values["SENDMILL_LOG_LEVEL"]
 SENDMILL_LOG_FORMAT: str = _values["SENDMILL_LOG_FORMAT"]
 
@@ -278,6 +291,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "sendmill.metrics",
     "sendmill.accounts",
     "sendmill.optouts",
     "sendmill.contacts",
@@ -293,6 +307,7 @@ INSTALLED_APPS = [
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"
 MIDDLEWARE = [
+    "sendmill.api.metrics.measured",
     "sendmill.public.middleware.without_body",
     "sendmill.web.security.security_headers",
     "sendmill.api.middleware.content_length",

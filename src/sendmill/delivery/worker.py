@@ -35,6 +35,7 @@ from sendmill.delivery.relays import Relay
 from sendmill.delivery.render import CampaignMessage, Unsendable, message_cache
 from sendmill.delivery.selection import Selection
 from sendmill.delivery.transmission import Outcome, OutcomeKind
+from sendmill.metrics import tallies
 
 log = structlog.get_logger()
 
@@ -256,7 +257,8 @@ class Worker:
         held = self._hands.outstanding(delivery_id)
         if held is None or held.is_revoked or delivery_id in self._orphans:
             return False
-        if steady_seconds() > held.hand.deadline:
+        held.left = steady_seconds()
+        if held.left > held.hand.deadline:
             return False
         try:
             self._journal.intend(delivery_id, held.hand.claim.fence)
@@ -272,6 +274,8 @@ class Worker:
             return
         held = self._hands.outstanding(outcome.delivery_id)
         if held is not None:
+            if held.is_leaving and outcome.kind is not OutcomeKind.NOT_SENT:
+                self._hands.tally.answered(outcome.relay, outcome.kind, steady_seconds() - held.left)
             try:
                 self._journal.answer(outcome, held.hand.claim.fence)
             except OSError as error:
@@ -327,6 +331,7 @@ class Worker:
         window, said, said_at = reports.RateWindow(steady_seconds()), None, 0.0
         while True:
             now = steady_seconds()
+            await self._database.run(tallies.add, self._hands.tally.take())
             window.add(now, self._hands.take_recorded())
             to_say = self._pool.health(), window.rates()
             if to_say != said or now - said_at > reports.IDLE_REPORT_SECONDS:
@@ -373,6 +378,7 @@ class Worker:
         self._hands.let_go(self._hands.claims())
         await self._release_finished()
         await self._database.run(slots.give_up, self._owner)
+        await self._database.run(tallies.add, self._hands.tally.take())
         await self._database.run(reports.delete_report, self._owner)
         await self._database.close()
         self._journal.close()
