@@ -76,10 +76,10 @@ def initialise(folder: Path) -> None:
         raise Unavailable(f"initdb failed:\n{result.stdout}")
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+def start(folder: Path, address: str = "127.0.0.1") -> tuple[subprocess.Popen[bytes], int]:
     """The running server and its port. Tries again on another port if someone else has just taken the first."""
     options = {
-        "listen_addresses": "127.0.0.1",
+        "listen_addresses": address,
         "unix_socket_directories": "",
         "fsync": "off",
         "synchronous_commit": "off",  # the product must ask for it itself
