@@ -52,7 +52,14 @@ def claims(count: int) -> float:
     now = timezone.now()
     client = Client.objects.create(name="Bench")
     campaign = Campaign.objects.create(
-        client=client, name="Bench", phase=Phase.SENDING, starts_at=now, expires_at=now, created_on=now, modified_on=now
+        client=client,
+        name="Bench",
+        phase=Phase.SENDING,
+        frozen_sender="from@bench.example",
+        starts_at=now,
+        expires_at=now,
+        created_on=now,
+        modified_on=now,
     )
     chunk = Chunk.objects.create(campaign=campaign, rows=CHUNK_ROWS, due_ms=0)
     first, last = id_range(chunk.pk)

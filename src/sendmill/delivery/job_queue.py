@@ -72,9 +72,11 @@ class JobQueue:
         """A `scheduler.HaveDone`: queue the task for each number for which it isn't queued or being done."""
         wanted = {f"{task.name}:{number}": number for number in numbers}
         pending = ProcrastinateJob.objects.filter(queueing_lock__in=list(wanted), status__in=("todo", "doing"))
-        for lock in wanted.keys() - set(pending.values_list("queueing_lock", flat=True)):
+        for lock in pending.values_list("queueing_lock", flat=True):
+            wanted.pop(str(lock), None)  # it may be both: two nodes found it at once
+        for lock, number in wanted.items():
             try:
-                self._sender.configure_task(task.name, queueing_lock=lock).defer(number=wanted[lock])
+                self._sender.configure_task(task.name, queueing_lock=lock).defer(number=number)
             except AlreadyEnqueued:
                 pass  # another node was quicker
             except ConnectorException as error:
