@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that tests and benchmarks need: PostgreSQL, Postfix (for its smtp-sink and smtp-source),
-# Chromium, opendkim, systemd (for systemd-analyze), a C compiler (for tests/faults/wall_clock.c). No server is started
-# and none is set up. Without root the missing ones are named; that is an error only when SENDMILL_REQUIRE_ALL=1, else
-# the tests that need them are left out.
+# Chromium, opendkim, systemd (for systemd-analyze), a C compiler (for tests/faults/wall_clock.c), iproute2 (for
+# tests/faults/network.py). No server is started and none is set up. Without root the missing ones are named; that is an
+# error only when SENDMILL_REQUIRE_ALL=1, else the tests that need them are left out.
 set -euo pipefail
 
 missing=()
@@ -12,6 +12,7 @@ command -v chromium >/dev/null || missing+=(chromium)
 [ -x /usr/sbin/opendkim ] || missing+=(opendkim)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
+command -v ip >/dev/null || missing+=(iproute2)
 [ ${#missing[@]} != 0 ] || exit 0
 
 refuse() {
