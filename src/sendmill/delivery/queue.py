@@ -137,9 +137,9 @@ def exchange(
     those who have opted out become final; the rest are marked and may be sent.
     """
     done = Exchange()
-    involved = {chunk_of(a.delivery_id) for a in attempts}
-    involved.update(chunk_of(number) for number in unsent)
-    involved.update(chunk_of(row.id) for row in wanted)
+    settled = [attempt.delivery_id for attempt in attempts] + [*unsent]
+    asked_for = [row.id for row in wanted]
+    involved = {number >> CHUNK_SHIFT for number in settled + asked_for}
     if not involved:
         return done
     with transaction.atomic(), connection.cursor() as cursor:
@@ -153,17 +153,16 @@ def exchange(
         }
         done.lost_chunks = involved - held.keys()
         done.stopped_chunks = {chunk.chunk_id for chunk in held.values() if chunk.status != "active"}
-        record_attempts(cursor, [a for a in attempts if chunk_of(a.delivery_id) in held], now)
+        record_attempts(cursor, [a for a in attempts if a.delivery_id >> CHUNK_SHIFT in held], now)
         sendable = held.keys() - done.stopped_chunks
-        rows = [row for row in wanted if chunk_of(row.id) in sendable]
+        rows = [row for row in wanted if row.id >> CHUNK_SHIFT in sendable]
         opted_out = _opted_out(cursor, rows, {chunk_id: chunk.client_id for chunk_id, chunk in held.items()})
         done.marked = [row for row in rows if row.id not in opted_out]
         if opted_out:
             cursor.execute(statement("mark_opted_out", ids=sorted(opted_out)), [now])
         # Of `wanted` too: when this is done again after a commit that was not confirmed, they are marked already, and
         # may have opted out since.
-        ended = [a.delivery_id for a in attempts] + [*unsent] + [row.id for row in wanted]
-        _keep_marks(cursor, held.values(), ended, [row.id for row in done.marked])
+        _keep_marks(cursor, held.values(), ended=settled + asked_for, begun=[row.id for row in done.marked])
     return done
 
 
@@ -177,20 +176,21 @@ def _keep_marks(cursor: CursorWrapper, held: Iterable[_HeldChunk], ended: Iterab
 
 
 def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Mapping[int, int]) -> set[int]:
-    """The ids of the rows whose address is on their client's list of opt-outs."""
-    by_client: dict[int, dict[str, list[int]]] = {}
-    for row in rows:
-        keys = by_client.setdefault(client_of[chunk_of(row.id)], {})
-        keys.setdefault(address_key(row.email), []).append(row.id)
+    """The ids of the rows whose address is on their client's list of opt-outs; `client_of` is by chunk."""
     found: set[int] = set()
-    for client_id, keys in by_client.items():
+    for client_id in set(client_of.values()):
+        of_client = [row for row in rows if client_of[row.id >> CHUNK_SHIFT] == client_id]
+        keys = [address_key(row.email) for row in of_client]
+        if not keys:
+            continue
         marks = ",".join(["%s"] * len(keys))
         cursor.execute(
             f"SELECT email_key FROM optouts_optout WHERE client_id = %s AND email_key IN ({marks})",  # noqa: S608 - marks
             [client_id, *keys],
         )
-        for (key,) in cursor.fetchall():
-            found.update(keys[key])
+        opted_out = {key for (key,) in cursor.fetchall()}
+        if opted_out:
+            found.update(row.id for row, key in zip(of_client, keys, strict=True) if key in opted_out)
     return found
 
 
