@@ -238,13 +238,10 @@ def _database() -> dict[str, Any]:
     url = _values["SENDMILL_DATABASE_URL"]
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "sendmill.sqlite",
             "NAME": str(SENDMILL_DATA / "sendmill.sqlite3"),
             "CONN_MAX_AGE": _END_WITH_THE_REQUEST,
             "OPTIONS": {
-                # IMMEDIATE: a transaction that means to write waits for its turn at the start, where the busy
-                # timeout holds, and never fails in its middle (SQLITE_BUSY_SNAPSHOT).
-                "transaction_mode": "IMMEDIATE",
                 "timeout": 30,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
                 "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",

@@ -38,7 +38,7 @@ from sendmill.delivery.journal import journal_owners, read_journal
 from sendmill.delivery.marks import marked_ids
 from sendmill.delivery.models import Chunk, SlotHolding, WorkerReport
 from sendmill.delivery.recording import Attempt, record_attempts
-from sendmill.delivery.states import FIRST_FINAL, State
+from sendmill.delivery.states import FIRST_FINAL, MARKED_STATES, State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.ids import KIND_QUEUE, number_of
 
@@ -138,7 +138,7 @@ def _settle(
 
 @transaction.atomic
 def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
-    marked = set(marked_ids(chunk.pk, chunk.being_sent))
+    marked = set(marked_ids(chunk.pk, chunk.being_sent, chunk.fence))
     with connection.cursor() as cursor:
         attempts = []
         for row in _open_rows(cursor, chunk.pk, marked):
@@ -168,7 +168,10 @@ def _open_rows(cursor: CursorWrapper, chunk_id: int, marked: Collection[int]) ->
         "SELECT id, state, attempts FROM delivery_delivery WHERE id BETWEEN %s AND %s AND state < %s ORDER BY id",
         [*id_range(chunk_id), FIRST_FINAL],
     )
-    return [_OpenRow(number, State(state), attempts, number in marked) for number, state, attempts in cursor.fetchall()]
+    return [
+        _OpenRow(number, State(state), attempts, number in marked or state in MARKED_STATES)
+        for number, state, attempts in cursor.fetchall()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
