@@ -58,6 +58,14 @@ def test_what_was_not_made_here_is_none(text: str) -> None:
     assert read_token(UNSUBSCRIBE, text) is None
 
 
+@pytest.mark.parametrize("more", [" ", "\n", ".", "=", "!"])
+def test_what_decoders_pass_over_is_no_part_of_a_token(more: str) -> None:
+    token = make_token(UNSUBSCRIBE, BOB).decode()
+    for count in range(1, 5):
+        assert read_token(UNSUBSCRIBE, token + more * count) is None
+        assert read_token(UNSUBSCRIBE, token[:9] + more * count + token[9:]) is None
+
+
 def test_nothing_can_be_read_in_a_token_and_neighbours_have_nothing_in_common() -> None:
     tokens = [make_token(UNSUBSCRIBE, BOB._replace(delivery_id=number)).decode() for number in range(1000, 1200)]
     octets = [base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)) for token in tokens]
