@@ -150,7 +150,7 @@ def test_a_number_given_out_again_shows_nobody_anothers_message(browser: Browser
     mail = Mail(started(client, HTML, BOB))
     number = Delivery.objects.get().pk
     for stranger in (LinkTarget(client.pk, number, "eve@books.example"), LinkTarget(other.pk, number, BOB)):
-        token = make_token(VIEW_IN_BROWSER, stranger).decode()
+        token = make_token(VIEW_IN_BROWSER, *stranger).decode()
         assert browser.get(f"/v/{token}").status_code == 404
     assert browser.get(mail.link("v")).status_code == 200
 
@@ -159,7 +159,7 @@ def test_what_is_no_link_of_ours_looks_the_same_whatever_is_wrong(browser: Brows
     client = make_client()
     mail = Mail(started(client, HTML, BOB))
     token = mail.unsubscribe.rpartition("/")[2]
-    nobodys = make_token(UNSUBSCRIBE, LinkTarget(4_000_000_000, 1, BOB)).decode()
+    nobodys = make_token(UNSUBSCRIBE, 4_000_000_000, 1, BOB).decode()
     answers = set()
     for wrong in (token[:-1], f"{token}A", "x", "%00", "é", "A" * 3000, nobodys, mail.link("v").rpartition("/")[2]):
         for path in ("u", "subscribe-again"):
