@@ -29,7 +29,7 @@ from sendmill.secret_key import derived_keys
 _KEY_OCTETS = 64  # AES-256, twice: SIV has a key for the tag and one for the text
 _NUMBERS = struct.Struct("!IQ")  # client, delivery
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_LONGEST_TOKEN = 500  # an address has at most 254 octets
+_LONGEST_TOKEN = 1_000  # of 254 characters beyond ASCII, of which a domain has at most 150
 
 
 @dataclass(frozen=True, eq=False, slots=True)

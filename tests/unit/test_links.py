@@ -30,7 +30,7 @@ def secrets(settings: Settings) -> Iterator[Settings]:
 
 
 @given(TARGETS)
-@example(LinkTarget(2**32 - 1, 2**63 - 1, "ü" * 64 + "@例え.example"))
+@example(LinkTarget(2**32 - 1, 2**63 - 1, "ü" * 32 + "@" + "例" * 150 + ".example"))
 def test_whose_link_it_is_comes_back_for_its_own_kind_alone(target: LinkTarget) -> None:
     for kind, other in ((UNSUBSCRIBE, VIEW_IN_BROWSER), (VIEW_IN_BROWSER, UNSUBSCRIBE)):
         token = make_token(kind, *target).decode()
