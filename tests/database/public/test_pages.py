@@ -3,6 +3,7 @@
 import email
 import json
 import re
+from datetime import timedelta
 from email.policy import compat32
 
 import pytest
@@ -131,6 +132,17 @@ def test_who_was_opted_out_otherwise_is_not_mailed_again_for_a_click(browser: Br
     browser.post(mail.unsubscribe.replace("/u/", "/subscribe-again/"))
     assert opted_out(client) == [(BOB.lower(), Source.API, "")]
     assert not OptOutChange.objects.exists()
+
+
+def test_after_a_day_it_was_no_mistake(browser: Browser) -> None:
+    client = make_client()
+    mail = Mail(started(client, HTML, BOB))
+    browser.post(mail.unsubscribe)
+    OptOut.objects.update(created_on=timezone.now() - timedelta(hours=25))
+    shown = browser.get(mail.unsubscribe).content.decode()
+    assert PHRASES["de"].unsubscribed in shown and "<form" not in shown
+    browser.post(mail.unsubscribe.replace("/u/", "/subscribe-again/"))
+    assert [email for email, _, _ in opted_out(client)] == [BOB]
 
 
 def test_links_work_when_campaign_and_results_are_gone(browser: Browser) -> None:
