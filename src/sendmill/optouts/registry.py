@@ -56,7 +56,7 @@ def opt_out_by_link(client: Client, email: str, campaign_object_id: str) -> None
 
 
 def may_be_taken_back(optout: OptOut) -> bool:
-    """Whether the link may undo it: what it did itself, by mistake. After a day it was none, whoever has the mail then."""
+    """Whether the link may undo it: what it did itself, by mistake. After a day it was none, whoever has the mail."""
     return optout.source == Source.LINK and timezone.now() < optout.created_on + TAKEN_BACK_WITHIN
 
 
