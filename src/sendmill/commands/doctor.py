@@ -56,6 +56,7 @@ def _findings(domains: Sequence[str]) -> Iterator[Finding]:
     yield database
     yield _data_folder()
     yield _secret_key()
+    yield _public_url()
     yield from _clock(has_database=database.state == "ok")
     yield _time_zones()
     yield from examine_relays(relays)
@@ -102,6 +103,16 @@ def _secret_key() -> Finding:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Finding("secret key", "problem", f"{path} can be read by others", f"Run 'chmod 600 {path}'.")
     return Finding("secret key", "ok", str(path))
+
+
+def _public_url() -> Finding:
+    url = settings.SENDMILL_PUBLIC_URL
+    if url.startswith("https://"):
+        return Finding("public URL", "ok", url)
+    return Finding(
+        "public URL", "notice", f"{url}: links to unsubscribe begin with it",
+        "Set SENDMILL_PUBLIC_URL to the https address that recipients reach: mail programs opt out by no other.",
+    )  # fmt: skip
 
 
 def _clock(has_database: bool) -> Iterator[Finding]:
