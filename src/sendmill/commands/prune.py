@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.contacts import maintenance
 from sendmill.contacts.models import Import, ImportState, RejectedRow
 from sendmill.delivery.models import Chunk
