@@ -7,7 +7,7 @@ Campaigns of 100,000 results each, as they stand when they are over, are written
 each size: the database's bytes a result; how long a page of 100 results takes at a random place of a random campaign;
 progress of a campaign; what `/metrics` asks; an exchange of 200 rows, which is what sending is made of; and how fast
 `prune` deletes (one campaign in every size, without its pauses). The yardstick is the smallest size: what is flat has
-the same figure in every column.
+the same figure at every size.
 
 Before that, the queue itself: the same exchange for 20,000 recipients of one campaign, without mail servers, and what
 it wrote: WAL, and bytes of the table before and after a vacuum. SQLite, or what SENDMILL_DATABASE_URL names.
@@ -57,11 +57,16 @@ def main() -> None:
 
         schema.migrate()
         queue_writes()
-        columns = [(f"{size:g} M", at_size(int(size * 1_000_000))) for size in millions]
-    print(f"{'':34}" + "".join(f"{name:>12}" for name, _ in columns) + f"{'growth':>10}")
-    for what in columns[0][1]:
-        values = [found[what] for _, found in columns]
-        print(f"{what:34}" + "".join(f"{value:>12,.2f}" for value in values) + f"{values[-1] / values[0]:>10.2f}")
+        first: dict[str, float] = {}
+        for size in millions:
+            found = at_size(int(size * 1_000_000))
+            first = first or found
+            print(f"{size:g} million results", flush=True)
+            for what, value in found.items():
+                print(
+                    f"  {what:32}{value:>12,.2f}{value / first[what] if first[what] else 0:>8.2f} of the first",
+                    flush=True,
+                )
 
 
 def queue_writes() -> None:
