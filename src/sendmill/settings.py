@@ -61,6 +61,10 @@ def _list_of_seconds(value: str) -> tuple[float, ...]:
     return tuple(_seconds(part.strip()) for part in value.split(","))
 
 
+def _days(value: str) -> int | None:
+    return _positive_integer(value) if value else None
+
+
 def _in_doubt(value: str) -> str:
     if value not in ("resend", "hold"):
         raise ValueError("must be resend or hold")
@@ -142,6 +146,10 @@ SETTINGS = (
             "How long after its start a campaign goes on retrying deferred recipients."),
     Setting("SENDMILL_LEASE_SECONDS", "30", _seconds,
             "After this time without a sign of life, a worker's chunk is given to another."),
+    Setting("SENDMILL_KEEP_RESULTS_DAYS", "", _days,
+            "How many days `sendmill prune` keeps the results of a campaign that has ended. Empty: for ever."),
+    Setting("SENDMILL_KEEP_IMPORTS_DAYS", "", _days,
+            "How many days `sendmill prune` keeps what imports counted and rejected. Empty: for ever."),
     Setting("SENDMILL_MAX_UPLOAD", "1073741824", _positive_integer, "Largest request in bytes."),
     Setting("SENDMILL_DNS_SERVERS", "", _servers,
             "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
@@ -173,6 +181,8 @@ SENDMILL_IN_DOUBT: Literal["resend", "hold"] = _values["SENDMILL_IN_DOUBT"]
 SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
 SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
+SENDMILL_KEEP_RESULTS_DAYS: int | None = _values["SENDMILL_KEEP_RESULTS_DAYS"]
+SENDMILL_KEEP_IMPORTS_DAYS: int | None = _values["SENDMILL_KEEP_IMPORTS_DAYS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
 SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
 SENDMILL_METRICS_TOKEN: str = _values["SENDMILL_METRICS_TOKEN"]
