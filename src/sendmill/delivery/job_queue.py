@@ -110,7 +110,8 @@ class JobQueue:
         try:
             while not self._stop.is_set():
                 asyncio.run(self._serve())
-                self._stop.wait(RESTART_SECONDS)
+                if not self._stop.wait(RESTART_SECONDS):
+                    log.warning("jobs.begun_anew")
         finally:
             self.has_failed = not self._stop.is_set()
             self._stop.set()
