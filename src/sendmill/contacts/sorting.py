@@ -1,4 +1,4 @@
-"""Addresses in the order of their keys, each once, in flat memory: sorted runs on disk, merged."""
+"""Many addresses in the order of their keys, each once, in flat memory: sorted runs on disk, merged."""
 
 import heapq
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from types import TracebackType
 from sendmill.contacts.csv_reader import Batch
 from sendmill.contacts.spill import Spill
 
-_RUN_ROWS = 64_000
+_RUN_ROWS = 40_000
 _PIECE_ROWS = 250
 """What of each run is in memory while they are merged."""
 
@@ -20,7 +20,7 @@ Address = tuple[str, str]
 
 
 class AddressSorter(AbstractContextManager["AddressSorter"]):
-    """Takes rows, then gives their addresses in order; of an address that came twice the last spelling."""
+    """Takes rows, then gives their addresses in order, if they are many; of an address that came twice the last spelling."""
 
     def __init__(self, folder: Path | str) -> None:
         self._spill = Spill(folder, 3)
@@ -39,7 +39,10 @@ class AddressSorter(AbstractContextManager["AddressSorter"]):
             self._end_run()
 
     def sorted(self) -> Iterator[list[Address]]:
-        """All addresses, in pieces."""
+        """All addresses, in pieces. Those of a single run are as they came: an index takes so few in any order."""
+        if not self._runs:
+            yield list(self._run.items())
+            return
         self._end_run()
         piece: list[Address] = []
         for key, _, email in heapq.merge(*map(self._spill.rows, range(self._runs))):

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_HELD_VALUES = 100_000
-_HELD_BYTES = 8 << 20
+_HELD_VALUES = 50_000
+_HELD_BYTES = 4 << 20
 _SIZE_BYTES = 8
 _WITHOUT_REFERENCES = 2  # the version of marshal's format that doesn't look for objects that occur twice
 

@@ -8,9 +8,11 @@ from typing import Any, BinaryIO
 import pytest
 
 from sendmill.accounts.models import Client
+from sendmill.addresses import address_key
 from sendmill.contacts import applying, contact_sets, importer, merging, pages, successor
+from sendmill.contacts.fragments import fragment
 from sendmill.contacts.groups import contact_pages
-from sendmill.contacts.models import ContactGroup, Import, ImportKind, RollingUpgrade
+from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, Layout, RollingUpgrade
 from sendmill.optouts.models import OptOut
 
 
@@ -50,6 +52,15 @@ def emails_of(group: ContactGroup) -> list[str]:
 
 def optouts_of(client: Client) -> list[str]:
     return list(OptOut.objects.filter(client=client).order_by("pk").values_list("email", flat=True))
+
+
+def fill(group: ContactGroup, contacts: Iterable[tuple[str, str, dict[str, str]]]) -> None:
+    """Give a group that has none these contacts: email, name and other fields."""
+    ContactSet.objects.filter(pk=group.contact_set_id).update(layout=Layout.PAGES)
+    writer = pages.PageWriter(group.contact_set_id, lambda: None)
+    rows = [(address_key(email), email, name, fields) for email, name, fields in contacts]
+    writer.extend([key for key, *_ in rows], [fragment(email, key, name, fields) for key, email, name, fields in rows])
+    writer.close()
 
 
 def use_layout(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
