@@ -20,7 +20,7 @@ Address = tuple[str, str]
 
 
 class AddressSorter(AbstractContextManager["AddressSorter"]):
-    """Takes rows, then gives their addresses in order, if they are many; of an address that came twice the last spelling."""
+    """Takes rows, then gives their addresses; of one that came twice the last spelling."""
 
     def __init__(self, folder: Path | str) -> None:
         self._spill = Spill(folder, 3)
