@@ -143,6 +143,11 @@ class RunningServer:
         name = Path(f"/proc/{pid}/comm").read_text().strip().partition("-")[0]
         return name if name in ("web", "scheduler", "worker") else "run"
 
+    def forget_peaks(self) -> None:
+        """Count peaks of memory from now on (proc(5), clear_refs)."""
+        for pid in self.process_ids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
     def peaks(self) -> dict[str, int]:
         """Peak resident memory in bytes by process: its role and number."""
         found = {}
