@@ -1,6 +1,5 @@
 """Every page, and who may read and write there. Tests read this table: tests/database/web/test_access.py."""
 
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 
 from sendmill.accounts.access import Access
@@ -25,12 +24,8 @@ class ObjectId:
 
 register_converter(ObjectId, "object_id")
 
-_SIGN_IN = LoginView.as_view(template_name="web/sign_in.html", redirect_authenticated_user=True)
-
 ROUTES = (
-    # Who is there, and for which client
-    Route("sign-in/", _SIGN_IN, "sign-in", read=ANYONE, write=ANYONE),
-    Route("sign-out/", LogoutView.as_view(next_page="web:sign-in"), "sign-out", write=ANYONE),
+    # For which client (who is there: account_routes.py)
     Route("clients/", clients.choose, "clients", read=SIGNED_IN, write=SIGNED_IN),
     #
     # Overview
