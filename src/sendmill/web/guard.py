@@ -114,5 +114,6 @@ def _method_not_allowed(request: HttpRequest, route: Route) -> HttpResponse:
 
 
 def _viewers_zone(request: HttpRequest) -> ZoneInfo:
-    name = request.COOKIES.get(ZONE_COOKIE, "")
+    """The one that the user has chosen, else the browser's."""
+    name = getattr(request.user, "timezone", "") or request.COOKIES.get(ZONE_COOKIE, "")
     return ZoneInfo(name if name in timezone_names() else "UTC")

@@ -8,11 +8,28 @@ from collections.abc import Callable
 from django.test import Client as Browser
 from django.urls import get_resolver, reverse
 
+from sendmill.accounts import people
 from sendmill.accounts.access import Access
-from sendmill.accounts.models import Client, Role
+from sendmill.accounts.models import Client, Role, User
+from sendmill.accounts.tokens import issue_named_token
 from sendmill.web import account_routes, routes
 from sendmill.web.guard import Route
 from tests.database.web.conftest import Tenant, person, signed_in
+
+
+def owner_of(client: Client) -> User:
+    return client.memberships.get(role=Role.OWNER).user
+
+
+def invitation_of(client: Client) -> str:
+    people.invite(client, f"invited@{client.name}.test", Role.VIEWER, owner_of(client))
+    return str(client.invitations.values_list("pk", flat=True).last())
+
+
+def token_of(client: Client) -> str:
+    issue_named_token(client, "a program")
+    return str(client.tokens.values_list("pk", flat=True).last())
+
 
 MADE: dict[str, Callable[[Client], str]] = {
     # Of an account, not of a client
@@ -20,6 +37,11 @@ MADE: dict[str, Callable[[Client], str]] = {
     "key": lambda _: "set-password",
     "provider_id": lambda _: "oidc",
     "pk": lambda _: "1",
+    "token": lambda client: people.invite(client, f"new@{client.name}.test", Role.VIEWER, owner_of(client)),
+    # Of a client
+    "membership_id": lambda client: str(client.memberships.order_by("-pk").values_list("pk", flat=True)[0]),
+    "invitation_id": lambda client: invitation_of(client),
+    "token_id": lambda client: token_of(client),
 }
 """For each parameter of a path: makes what it names for a client, and returns what stands in the path."""
 
