@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from sendmill.addresses import parse_address
 from sendmill.delivery.relay_pool import RelayPool
 from sendmill.delivery.relays import Relay, parse_relays
 from sendmill.delivery.transmission import Outcome, OutcomeKind, Transmission
@@ -50,11 +49,11 @@ class RelayEmailBackend(BaseEmailBackend):
 def _transmissions(message: EmailMessage) -> list[Transmission]:
     """One for each recipient, numbered from 0."""
     content = b"\r\n".join(message.message().as_bytes().splitlines()) + b"\r\n"
-    sender = parse_address(settings.DEFAULT_FROM_EMAIL.rpartition("<")[2].rstrip(">"))
-    addresses = [(parse_address(recipient)) for recipient in message.recipients()]
+    # Addresses that could break out of an SMTP command are refused by the pool.
+    sender = settings.DEFAULT_FROM_EMAIL
     return [
-        Transmission(number, sender.encode(), address.encode(), content, smtputf8=not (sender + address).isascii())
-        for number, address in enumerate(addresses)
+        Transmission(number, sender.encode(), to.encode(), content, smtputf8=not (sender + to).isascii())
+        for number, to in enumerate(message.recipients())
     ]
 
 

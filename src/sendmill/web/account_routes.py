@@ -18,7 +18,7 @@ ANYONE, SIGNED_IN = Access.ANYONE, Access.SIGNED_IN
 class Base36:
     """A user's id in a link to reset a password."""
 
-    regex = "[0-9a-z]+"
+    regex = "[0-9A-Za-z]+"
 
     def to_python(self, value: str) -> str:
         return value

@@ -4,7 +4,7 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core import context
+from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet, MultiFernet
@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from sendmill.accounts.lockout import client_address, seconds_locked
 from sendmill.accounts.models import User
+from sendmill.delivery.notices import NoticeNotSent
 from sendmill.secret_key import derived_keys
 
 _EXPIRED_SESSIONS_AT_ONCE = 100
@@ -39,7 +40,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
     def reauthenticate(self, user: AbstractBaseUser, password: str) -> bool:
         """allauth knows an address only where one was confirmed."""
         assert isinstance(user, User)
-        found = self.authenticate(context.request, email=user.email, password=password)
+        found = self.authenticate(allauth_context.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
@@ -55,6 +56,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
         """Below the public address, whatever host the request named: it may be a forger's."""
         path: str = super().get_reset_password_from_key_url(key)
         return settings.SENDMILL_PUBLIC_URL + "/" + path.split("/", 3)[3]
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """The page says the same whether it worked or not: it must not tell who is known here. The log says more."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except NoticeNotSent:
+            pass
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only paths of this server are gone on to."""
