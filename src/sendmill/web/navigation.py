@@ -14,4 +14,16 @@ class Section(NamedTuple):
     access: Access = Access.VIEWER
 
 
-SECTIONS = (Section("Overview", "web:overview", "home"),)
+SECTIONS = (
+    Section("Overview", "web:overview", "home"),
+    Section("Settings", "web:settings", "settings"),
+)
+
+SETTINGS = (
+    Section("General", "web:settings", "building"),
+    Section("People", "web:settings-people", "users"),
+    Section("API tokens", "web:settings-tokens", "key", Access.OWNER),
+    Section("Delivery", "web:settings-delivery", "server"),
+    Section("Audit log", "web:settings-audit", "history", Access.OWNER),
+)
+"""The pages of the settings."""

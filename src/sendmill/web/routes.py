@@ -1,12 +1,12 @@
 """Every page, and who may read and write there. Tests read this table: tests/database/web/test_access.py."""
 
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 
 from sendmill.accounts.access import Access
 from sendmill.web import assets
 from sendmill.web.guard import Route, guarded
-from sendmill.web.pages import clients, overview
+from sendmill.web.pages import account, clients, invitations, overview
+from sendmill.web.pages.settings import audit, delivery, general, people, tokens
 
 ANYONE, SIGNED_IN, VIEWER, EDITOR, OWNER, OPERATOR = Access
 
@@ -25,16 +25,26 @@ class ObjectId:
 
 register_converter(ObjectId, "object_id")
 
-_SIGN_IN = LoginView.as_view(template_name="web/sign_in.html", redirect_authenticated_user=True)
-
 ROUTES = (
-    # Who is there, and for which client
-    Route("sign-in/", _SIGN_IN, "sign-in", read=ANYONE, write=ANYONE),
-    Route("sign-out/", LogoutView.as_view(next_page="web:sign-in"), "sign-out", write=ANYONE),
+    # For which client (who is there: account_routes.py)
     Route("clients/", clients.choose, "clients", read=SIGNED_IN, write=SIGNED_IN),
+    Route("invitation/<str:token>/", invitations.show, "invitation", read=ANYONE, write=ANYONE),
+    Route("account/", account.show, "account", read=SIGNED_IN, write=SIGNED_IN),
     #
     # Overview
     Route("", overview.show, "overview", read=VIEWER),
+    #
+    # Settings
+    Route("settings/", general.show, "settings", read=VIEWER, write=OWNER),
+    Route("settings/people/", people.show, "settings-people", read=VIEWER, write=OWNER),
+    Route("settings/people/<int:membership_id>/role/", people.change_role, "settings-role", write=OWNER),
+    Route("settings/people/<int:membership_id>/remove/", people.remove, "settings-remove", write=OWNER),
+    Route("settings/invitations/<int:invitation_id>/withdraw/", people.withdraw, "settings-withdraw", write=OWNER),
+    Route("settings/tokens/", tokens.show, "settings-tokens", read=OWNER, write=OWNER),
+    Route("settings/tokens/<int:token_id>/revoke/", tokens.revoke, "settings-revoke", write=OWNER),
+    Route("settings/delivery/", delivery.show, "settings-delivery", read=VIEWER, write=OPERATOR),
+    Route("settings/delivery/remove/", delivery.remove_limit, "settings-limit-remove", write=OPERATOR),
+    Route("settings/audit/", audit.show, "settings-audit", read=OWNER),
 )
 
 app_name = "web"

@@ -52,6 +52,15 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
     return text
 
 
+@register.simple_tag
+def percent(part: float, whole: float = 1) -> str:
+    """`12.3 %`. What isn't all is never shown as 100, nor what is something as 0."""
+    share = part / whole if whole else 0.0
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    return "> 99.9 %" if 0.999 < share < 1 else f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
 @register.inclusion_tag("web/parts/field.html")
 def field(bound: BoundField, placeholder: str = "", autofocus: bool = False) -> dict[str, object]:
     """A form's field with its label, help and errors."""
