@@ -108,15 +108,10 @@ def _give_up_if_silent(import_id: int, now: datetime) -> None:
 
 @transaction.atomic
 def _end_silent_merge(import_id: int, now: datetime) -> None:
-    """What a dead process was merging has changed nothing, and a job begins anew."""
+    """What a dead process was merging has changed nothing."""
     record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
-    if not is_merging(record) or record.heartbeat_on >= now - SILENCE:
-        return
-    if record.file_bytes is None:
+    if is_merging(record) and record.heartbeat_on < now - SILENCE:
         give_up(record, "The server stopped while contacts were merged. Nothing has changed.")
-    else:
-        record.state = ImportState.WAITING
-        record.save(update_fields=["state"])
 
 
 def _begin(record: Import, group: ContactGroup) -> Step:

@@ -95,8 +95,9 @@ def merge(record: Import, contacts: ContactFile) -> None:
             beat(record, ImportState.APPLYING)
             _point(record, base_set_id)
         except Exception:
-            with suppress(DatabaseError):  # which then finds out by itself that the import is silent
-                give_up(record, "The import was interrupted. Nothing has changed.")
+            if record.file_bytes is None:  # a job begins anew, or another node has begun it already
+                with suppress(DatabaseError):  # which then finds out by itself that the import is silent
+                    give_up(record, "The import was interrupted. Nothing has changed.")
             raise
 
 
