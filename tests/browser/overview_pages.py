@@ -1,5 +1,7 @@
 """What the overview and the settings show: campaigns that are done, paused and to come, and tokens."""
 
+from datetime import UTC, datetime, timedelta
+
 from tests.browser.site import Site
 from tests.end_to_end.campaigns import (
     add_sender,
@@ -33,7 +35,11 @@ SIGN_IN_PAGES = {
 def fill_overview(site: Site) -> None:
     """Three campaigns of one sender."""
     sender = add_sender(site.api, "news@cafe.test")
-    done = {"name": "Spring menu <script>alert(1)</script>", "sender_id": {"$oid": sender}}
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    done = {
+        "name": "Spring menu <script>alert(1)</script>", "sender_id": {"$oid": sender},
+        "start_date": f"{yesterday:%Y-%m-%d %H:%M}", "timezone": "UTC",
+    }  # fmt: skip
     later = {**done, "name": "Summer menu", "start_date": "2031-06-01 09:00", "timezone": "Europe/Berlin"}
     csv = people_csv(40)
     first = identifier(post_campaign(site.api, attributes(sender, schedule=done), csv).expect(201).json)

@@ -54,7 +54,7 @@ def test_the_first_owner_a_passkey_and_a_viewer(browser: Browser, empty_server: 
     theirs.get_by_role("button", name="Join").click()
     expect(theirs.get_by_role("heading", name="Overview")).to_be_visible()
     invited.open("/settings/people/")
-    expect(theirs.get_by_text("viewer@cafe.test").first).to_be_visible()
+    expect(theirs.get_by_role("cell", name="viewer@cafe.test")).to_be_visible()
     expect(theirs.get_by_role("button", name="Make a link")).to_have_count(0)
 
     remove_person(visit.open("/settings/people/"), "viewer@cafe.test")

@@ -62,13 +62,14 @@ def test_what_runs_and_what_is_next(client: Client) -> None:
     long_ago = NOW - timedelta(days=90)
     campaign(client, "old and running", long_ago, {State.QUEUED: 1}, phase=Phase.SENDING, status=Status.ACTIVE)
     campaign(client, "paused", NOW, {State.QUEUED: 1}, phase=Phase.SENDING, status=Status.PAUSED)
+    campaign(client, "paused before its start", NOW + timedelta(days=1), {}, phase=Phase.WAITING, status=Status.PAUSED)
     for hours in (2, 1):
         waiting = {"phase": Phase.WAITING, "status": Status.ACTIVE}
         campaign(client, f"in {hours} h", NOW + timedelta(hours=hours), {}, **waiting)
     found = overview_of(client, NOTHING, NOW, BERLIN)
 
     assert [state.campaign.name for state in found.running] == ["old and running"]
-    assert [state.campaign.name for state in found.paused] == ["paused"]
+    assert [one.name for one in found.paused] == ["paused", "paused before its start"]
     assert [one.name for one in found.following] == ["in 1 h", "in 2 h"]
 
 
