@@ -26,6 +26,7 @@ from sendmill.setting_values import (
     list_of_texts,
     log_format,
     log_level,
+    mail_domain,
     path,
     positive_integer,
     seconds,
@@ -170,13 +171,6 @@ def _single_sign_on() -> list[dict[str, Any]]:
     return [{"provider_id": "oidc", "name": name, "client_id": client_id, "secret": secret, "settings": settings}]
 
 
-def _notice_sender() -> str:
-    """The address that mail to users comes from. An IP address or a bare name is no domain of one."""
-    host = urllib.parse.urlsplit(SENDMILL_PUBLIC_URL).hostname or ""
-    is_domain = "." in host and host.rpartition(".")[2].isalpha()
-    return _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{host if is_domain else 'sendmill.invalid'}"
-
-
 # Django -------------------------------------------------------------------------------------------------------------
 
 FILE_UPLOAD_TEMP_DIR = str(_upload_folder())
@@ -270,6 +264,7 @@ CSRF_FAILURE_VIEW = "sendmill.web.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(SENDMILL_PUBLIC_URL))]
 
 ACCOUNT_ADAPTER = "sendmill.web.sign_in.AccountAdapter"
+ACCOUNT_FORMS = {"login": "sendmill.web.sign_in_form.SignInForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -290,9 +285,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that is sent elsewhere would need a looser policy than form-action 'self'
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": _single_sign_on()}}
 EMAIL_BACKEND = "sendmill.delivery.notices.RelayEmailBackend"
-DEFAULT_FROM_EMAIL = (
-    _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{urllib.parse.urlsplit(SENDMILL_PUBLIC_URL).hostname}"
-)
+DEFAULT_FROM_EMAIL = _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{mail_domain(SENDMILL_PUBLIC_URL)}"
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -6,6 +6,7 @@ A section adds its pages here, and what they show to `fill`.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.browser.overview_pages import OVERVIEW_PAGES, SIGN_IN_PAGES, fill_overview
 from tests.browser.site import Site
 
 Things = dict[str, str]
@@ -22,12 +23,12 @@ class Shown(NamedTuple):
 
 def fill(site: Site) -> Things:
     """Makes what the pages show, through the API."""
+    fill_overview(site)
     return {}
 
 
 PAGES = (
-    Shown("sign-in", lambda _: "/sign-in/", is_signed_in=False),
-    Shown("overview", lambda _: "/"),
-    Shown("clients", lambda _: "/clients/"),
+    *(Shown(name, path.format_map, is_signed_in=False) for name, path in SIGN_IN_PAGES.items()),
+    *(Shown(name, path.format_map) for name, path in OVERVIEW_PAGES.items()),
     Shown("not-found", lambda _: "/nothing/"),
 )
