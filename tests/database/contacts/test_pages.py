@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
-from sendmill.contacts import applying, import_jobs, next_set, staging
+from sendmill.contacts import import_jobs, next_set, staging
 from sendmill.contacts.browsing import contact_count, contacts_at, search_contacts
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
@@ -131,11 +131,7 @@ def test_a_job_whose_merge_died_begins_anew(client: Client) -> None:
     job = import_jobs.add_job(client, ImportKind.UPDATE, group, csv_file("name,email", f"New,{PEOPLE[4]}"), columns)
     begun = staging.begin_anew(job.pk)
     assert begun is not None
-    hour_ago = timezone.now() - timedelta(hours=1)
-    Import.objects.filter(pk=job.pk).update(state=ImportState.APPLYING, heartbeat_on=hour_ago)
-    applying.recover_imports(timezone.now())
-    job.refresh_from_db()
-    assert job.state == ImportState.WAITING
+    Import.objects.filter(pk=job.pk).update(state=ImportState.APPLYING)
     record = staging.begin_anew(job.pk)
     assert record is not None
     next_set.merge(record, open_contacts(csv_file("name,email", f"New,{PEOPLE[4]}"), email_index=1, name_index=0))
