@@ -31,6 +31,9 @@ def database_entry(url: str, data_folder: Path, lease_seconds: float) -> dict[st
             "NAME": str(data_folder / "sendmill.sqlite3"),
             "CONN_MAX_AGE": _END_WITH_THE_REQUEST,
             "OPTIONS": {
+                # IMMEDIATE: a transaction that means to write waits for its turn at the start, where the time limit
+                # holds, and never fails in its middle (SQLITE_BUSY_SNAPSHOT).
+                "transaction_mode": "IMMEDIATE",
                 "timeout": 30,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
                 "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",

@@ -53,7 +53,7 @@ ALLOWED = [
     if needed is not None
 ]
 """Each route once for each method that it takes, and who may use it."""
-NOT_PAGES = {"", "healthz", "readyz", "u/<str:token>", "subscribe-again/<str:token>", "v/<str:token>"}
+NOT_PAGES = {"", "healthz", "readyz", "metrics", "u/<str:token>", "subscribe-again/<str:token>", "v/<str:token>"}
 """Routes without a guard: the API's, the probes, and what recipients of mail follow."""
 FORBIDDEN_BY_ITSELF = {
     "socialaccount_login_error", "account_reauthenticate", "mfa_reauthenticate", "mfa_reauthenticate_webauthn",
