@@ -64,6 +64,8 @@ def test_the_version_before_works_beside_this_one(
         assert_each_once(taken_for(sink, domain).recipients, people(300, domain))
 
     old.stop()
+    new.command("migrate", "--finish")
+    groups_seen_by_each_other(beside, beside)  # in the new layout now
     last = start_campaign(beside, people_csv(20, "last.example"))
     wait_until_completed(beside, last)
     for server in (old, new):
