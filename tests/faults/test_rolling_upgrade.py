@@ -34,12 +34,13 @@ LAST_LANDED = "a02f0f9"
 def test_the_version_before_works_beside_this_one(
     new_server: Callable[..., Server], sink: SmtpSink, tmp_path: Path, report: Report
 ) -> None:
-    count = sized(4_000, 20_000)
-    sink.jitter_seconds = 0.1
+    count = sized(3_200, 20_000)
+    sink.jitter_seconds = 0.02
     url = f"{sink.url}?connections=10"
     old = new_server(url, is_migrated=False, SENDMILL_WORKERS="1", PYTHONPATH=str(source_of_last_landed(tmp_path)))
     old.start()
     client = old.create_client("acme")
+    sink.hold_after(count // 10)  # so that the campaign is in its middle, however long the migration takes
     first = start_campaign(client, people_csv(count))
     wait_for(lambda: len(sink.messages) > count / 10)
     migrations_before = ask(old, "SELECT count(*) FROM django_migrations")
@@ -51,6 +52,7 @@ def test_the_version_before_works_beside_this_one(
         lambda: ask(old, "SELECT count(DISTINCT owner) FROM delivery_chunk WHERE owner <> ''") == 2,
         what="both versions with a chunk in hand",
     )
+    sink.release()
     by_new = start_campaign(beside, people_csv(300, "new.example"))
     by_old = start_campaign(client, people_csv(300, "old.example"))
     groups_seen_by_each_other(client, beside)
@@ -64,6 +66,8 @@ def test_the_version_before_works_beside_this_one(
         assert_each_once(taken_for(sink, domain).recipients, people(300, domain))
 
     old.stop()
+    new.command("migrate", "--finish")
+    groups_seen_by_each_other(beside, beside)  # in the new layout now
     last = start_campaign(beside, people_csv(20, "last.example"))
     wait_until_completed(beside, last)
     for server in (old, new):
