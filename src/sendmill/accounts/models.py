@@ -43,12 +43,16 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who logs in. What they may see is said by their memberships; `is_superuser` is an operator's mark."""
+    """A person who logs in. What they may see is said by their memberships; `is_superuser` is an operator's mark.
+
+    `timezone` is the one that pages show times in; without one it is the browser's.
+    """
 
     email = models.EmailField(max_length=254, unique=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(auto_now_add=True)
+    timezone = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -85,6 +89,42 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.client}"
+
+
+class Invitation(models.Model):
+    """A link with which one person becomes a member, once. Only the SHA-256 of its token is stored.
+
+    Without a client it is the one that `sendmill run` prints: who uses it makes the first client, and is its owner and
+    the installation's operator.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="invitations", null=True)
+    email = models.EmailField(max_length=254, blank=True)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.OWNER)
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, related_name="+", null=True)
+    created_on = models.DateTimeField(auto_now_add=True)
+    expires_on = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role}"
+
+
+class AuditEntry(models.Model):
+    """Something that somebody did. `email` stays when the user is gone."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, related_name="+", null=True)
+    email = models.CharField(max_length=254, blank=True)
+    action = models.CharField(max_length=100)
+    subject = models.CharField(max_length=500, blank=True)
+    happened_on = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["client", "-id"], name="audit_of_client")]
+
+    def __str__(self) -> str:
+        return f"{self.email} {self.action} {self.subject}"
 
 
 class ApiToken(models.Model):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 
+from sendmill.accounts import audit
 from sendmill.accounts.access import Access
 from sendmill.accounts.models import Client, User
 
@@ -20,3 +21,8 @@ class PageRequest(HttpRequest):
 def is_partial(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page, to put into the one that is shown."""
     return request.headers.get("HX-Request") == "true"
+
+
+def record(request: PageRequest, action: str, subject: str = "") -> None:
+    """Note in the client's audit log what the user has just done. Every page that changes something does it."""
+    audit.record(request.client, request.user, action, subject)

@@ -93,7 +93,7 @@ def test_head_tells_what_get_would_without_a_body(api: Program) -> None:
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=1, */*;q=0", "nonsense", ""])
 def test_the_answer_is_json_whatever_was_asked_for(api: Program, accept: str) -> None:
-    for path, status in (("/email/senderid/", 200), ("/email/senderid/?format=xml", 200), ("/nope", 404)):
+    for path, status in (("/email/senderid/", 200), ("/email/senderid/?format=xml", 200), ("/email/nope", 404)):
         answer = api.send("GET", path, HTTP_ACCEPT=accept).expect(status)
         assert answer.content_type == "application/json"
 

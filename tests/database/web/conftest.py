@@ -1,16 +1,14 @@
 """Clients with a person for each role, and browsers that are signed in as them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client as Browser
+from structlog.testing import capture_logs
 
-from sendmill import logs
 from sendmill.accounts.models import Client, Membership, Role, User
-
-logs.configure("error", "json")  # as the server has it; structlog's own takes minutes over a traceback with pages in it
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -42,6 +40,13 @@ def person(email: str, client: Client | None = None, role: Role = Role.OWNER, **
 def text_of(html: bytes) -> str:
     """What a page says, without its tags, on one line."""
     return " ".join(re.sub(r"<[^>]+>", " ", html.decode()).split())
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log() -> Iterator[None]:
+    """structlog's own way to show a traceback takes minutes when there are whole pages among its variables."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
