@@ -285,6 +285,7 @@ INSTALLED_APPS = [
     "sendmill.content",
     "sendmill.campaigns",
     "sendmill.delivery",
+    "sendmill.people",
     "sendmill.public",
     "sendmill.web",
     # Its tables exist on PostgreSQL alone.

@@ -23,6 +23,7 @@ from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.models import CHUNK_SHIFT
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
+from sendmill.optouts.hand_off import barred_keys
 
 CLAIMABLE_CAMPAIGNS = 16
 
@@ -184,19 +185,14 @@ def give_back(cursor: CursorWrapper, unsent: Sequence[int]) -> None:
 
 
 def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Mapping[int, int]) -> set[int]:
-    """The ids of the rows whose address is on their client's list of opt-outs."""
+    """The ids of the rows whose address their client must not mail."""
     by_client: dict[int, dict[str, list[int]]] = {}
     for row in rows:
         keys = by_client.setdefault(client_of[chunk_of(row.id)], {})
         keys.setdefault(address_key(row.email), []).append(row.id)
     found: set[int] = set()
     for client_id, keys in by_client.items():
-        marks = ",".join(["%s"] * len(keys))
-        cursor.execute(
-            f"SELECT email_key FROM optouts_optout WHERE client_id = %s AND email_key IN ({marks})",  # noqa: S608 - marks
-            [client_id, *keys],
-        )
-        for (key,) in cursor.fetchall():
+        for key in barred_keys(cursor, client_id, keys):
             found.update(keys[key])
     return found
 
