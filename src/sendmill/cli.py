@@ -154,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
         exporting.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
         exporting.add_argument("--raw", action="store_true", help="leave what a spreadsheet would run as a formula")
 
+    erase = _add(commands, "erase", _erase, "a person: all that a client keeps of an address, for good")
+    erase.add_argument("email", metavar="ADDRESS")
+    erase.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
+    erase.add_argument("--json", action="store_true", help="print JSON")
+
     for name, command in (("schedule", _schedule), ("deliver", _deliver)):
         hidden = commands.add_parser(name)  # no help text: a part of `run` and `worker`, not for people
         hidden.add_argument("--parent", type=int, required=True)
@@ -338,6 +343,12 @@ def _export_results(options: argparse.Namespace) -> int:
     from sendmill.commands import export
 
     return export.export_results(options.client, options.start_date, options.end_date, options.campaign, options.raw)
+
+
+def _erase(options: argparse.Namespace) -> int:
+    from sendmill.commands.erase import erase_person
+
+    return erase_person(options.client, options.email, options.json)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ write a result: so these are waited for. What comes later is somebody's new deci
 """
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum, auto
 
@@ -31,13 +32,15 @@ from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import FIRST_FINAL, State
 from sendmill.people.models import Erasure, Stage
-from sendmill.errors import InvalidField
+from sendmill.errors import InvalidField, NotFound
+from sendmill.ids import parse_object_id
 from sendmill.optouts.registry import forget_address
 from sendmill.optouts.suppressions import ERASED_ADDRESS, suppress
 from sendmill.results.of_address import AddressRow, rows_of_address, runs
 
 CHUNKS_AT_ONCE = 100
 REJECTED_AT_ONCE = 5_000
+PAGE_ROWS = 2_000
 ERASED_TEXT = "[erased]"
 
 
@@ -61,6 +64,23 @@ def ask(client: Client, email: str, *, requested_by: str) -> Erasure:
     return Erasure.objects.create(
         client=client, email_key=key, requested_by=requested_by, requested_on=timezone.now()
     )
+
+
+def find_erasure(client: Client, object_id: str) -> Erasure:
+    """The client's erasure with this id. Raises NotFound."""
+    found = Erasure.objects.filter(client=client, object_id=parse_object_id(object_id)).select_related("client").first()
+    if found is None:
+        raise NotFound("There is no such erasure.")
+    return found
+
+
+def erasure_pages(client: Client) -> Iterator[list[Erasure]]:
+    """The client's erasures, oldest first, in short reads."""
+    rows = Erasure.objects.filter(client=client).select_related("client").order_by("pk")
+    last = 0
+    while page := list(rows.filter(pk__gt=last)[:PAGE_ROWS]):
+        yield page
+        last = page[-1].pk
 
 
 def unfinished() -> list[int]:

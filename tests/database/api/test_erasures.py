@@ -1,0 +1,1 @@
+"""`/email/contact/erase/`: what is answered, and whose erasures are seen."""
