@@ -50,8 +50,8 @@ def add_job(
     tag: str = "",
     dry_run: bool = False,
 ) -> Import:
-    """Store an import to be carried out, for `group`, for the one called `tag`, or for the opt-outs. Raises InvalidField as `run_import`
-    does, and for `tag` if nothing can be deleted from a group that there isn't.
+    """Store an import to be carried out, for `group`, for the one called `tag`, or for the opt-outs. Raises
+    InvalidField as `run_import` does, and for `tag` if nothing can be deleted from a group that there isn't.
 
     Until the whole file is stored it counts as being received; if this process dies meanwhile, it has failed.
     """

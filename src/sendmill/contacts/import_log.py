@@ -46,7 +46,9 @@ def rejected_csv(of_import: Import) -> Iterator[bytes]:
         yield csv_lines([[getattr(row, column) for column in REJECTED_COLUMNS] for row in page])
 
 
-def latest_imports(client: Client, kinds: Collection[ImportKind], group: ContactGroup | None, limit: int) -> list[Import]:
+def latest_imports(
+    client: Client, kinds: Collection[ImportKind], group: ContactGroup | None, limit: int
+) -> list[Import]:
     """The latest imports of these kinds, of this group if one is given, newest first."""
     found = _of(client).filter(kind__in=kinds)
     return list((found if group is None else found.filter(group=group)).order_by("-pk")[:limit])

@@ -1,7 +1,7 @@
 """Looking into contact sets: a page of one, those whose address begins with a text, one address in all groups.
 
-Everything here is a search in an index, whatever the size of the set. It is all that the dashboard knows of how contacts
-are stored.
+Everything here is a search in an index, whatever the size of the set. It is all that the dashboard and erasures know
+of how contacts are stored.
 """
 
 from typing import NamedTuple
@@ -120,7 +120,12 @@ def remove_address(contact_set_ids: list[int], email_key: str) -> int:
 
 def _beginning(contact_set_id: int, prefix: str, after: str) -> list[tuple[str, str, str, str]]:
     statement = _BEGINS_POSTGRESQL if connection.vendor == "postgresql" else _BEGINS_SQLITE
-    values: dict[str, int | str] = {"contact_set": contact_set_id, "prefix": prefix, "after": after, "limit": PAGE_CONTACTS + 1}
+    values: dict[str, int | str] = {
+        "contact_set": contact_set_id,
+        "prefix": prefix,
+        "after": after,
+        "limit": PAGE_CONTACTS + 1,
+    }
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

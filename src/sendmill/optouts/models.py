@@ -56,7 +56,7 @@ class OptOutChange(models.Model):
 
 
 class Suppression(models.Model):
-    """The digest of an erased person's address (see `suppressions`). `secret_id` tells which secret it was made with."""
+    """The digest of an erased person's address (see `suppressions`). `secret_id` tells with which secret it was made."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+", db_index=False)
     digest = models.CharField(max_length=40)

@@ -11,7 +11,6 @@ from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.errors import InvalidField
 from sendmill.optouts.models import OptOut, OptOutChange, Source
 
-
 MOST_CHANGES = 100
 
 

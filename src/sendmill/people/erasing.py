@@ -31,11 +31,11 @@ from sendmill.delivery.clock import now_ms
 from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import FIRST_FINAL, State
-from sendmill.people.models import Erasure, Stage
 from sendmill.errors import InvalidField, NotFound
 from sendmill.ids import parse_object_id
 from sendmill.optouts.registry import forget_address
 from sendmill.optouts.suppressions import ERASED_ADDRESS, suppress
+from sendmill.people.models import Erasure, Stage
 from sendmill.results.of_address import AddressRow, rows_of_address, runs
 
 CHUNKS_AT_ONCE = 100
@@ -61,9 +61,7 @@ def ask(client: Client, email: str, *, requested_by: str) -> Erasure:
         raise InvalidField("email", error.reason) from None
     suppress(client, key)
     forget_address(client, key)
-    return Erasure.objects.create(
-        client=client, email_key=key, requested_by=requested_by, requested_on=timezone.now()
-    )
+    return Erasure.objects.create(client=client, email_key=key, requested_by=requested_by, requested_on=timezone.now())
 
 
 def find_erasure(client: Client, object_id: str) -> Erasure:
@@ -107,8 +105,10 @@ def _remove_contacts(erasure: Erasure) -> Step:
     waits = _earlier_imports(erasure.client, erasure.requested_on).exists()
     groups = ContactGroup.objects.filter(client=erasure.client).values_list("contact_set_id", flat=True)
     campaigns = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
-    staged = Import.objects.filter(client=erasure.client).filter(_has_own_set()).values_list(
-        "staging_set_id", "successor_set_id"
+    staged = (
+        Import.objects.filter(client=erasure.client)
+        .filter(_has_own_set())
+        .values_list("staging_set_id", "successor_set_id")
     )
     sets = {*groups, *campaigns.values_list("contact_set_id", flat=True), *(pk for pair in staged for pk in pair if pk)}
     erasure.contacts += remove_address(sorted(sets), erasure.email_key)

@@ -28,9 +28,7 @@ FROM delivery_delivery
 WHERE id BETWEEN %s AND %s AND ({lower} = %s OR {is_beyond_ascii})
 ORDER BY id
 """
-_ROWS_SQLITE = _ROWS.format(
-    lower="lower(email)", is_beyond_ascii="length(email) <> length(CAST(email AS BLOB))"
-)
+_ROWS_SQLITE = _ROWS.format(lower="lower(email)", is_beyond_ascii="length(email) <> length(CAST(email AS BLOB))")
 _ROWS_POSTGRESQL = _ROWS.format(
     lower='lower(email COLLATE "C")', is_beyond_ascii="char_length(email) <> octet_length(email)"
 )

@@ -14,4 +14,9 @@ class Section(NamedTuple):
     access: Access = Access.VIEWER
 
 
-SECTIONS = (Section("Overview", "web:overview", "home"),)
+SECTIONS = (
+    Section("Overview", "web:overview", "home"),
+    Section("Contacts", "web:contacts", "users"),
+    Section("Opt-outs", "web:optouts", "user-off"),
+    Section("Senders", "web:senders", "at"),
+)

@@ -1,4 +1,4 @@
-"""After an erasure no table has the person's address or name any more, and no mail goes to them, whatever comes back."""
+"""After an erasure no table has the person's address or name any more, and no mail goes to them whatever comes back."""
 
 import json
 
@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from sendmill.accounts import audit
 from sendmill.accounts.models import Client
+from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.contacts import importer
 from sendmill.contacts.models import ContactGroup, ImportKind, ImportState
@@ -26,7 +27,6 @@ from sendmill.people.models import Erasure
 from tests.database.campaigns.making import make_campaign, make_client, make_group
 from tests.database.contacts.making import csv_file, emails_of
 from tests.database.delivery.making import LEASE_MS, expand_fully
-from sendmill.campaigns import lifecycle
 
 pytestmark = pytest.mark.django_db
 

@@ -13,9 +13,18 @@ from sendmill.accounts.access import Access
 from sendmill.accounts.models import Client, Role
 from sendmill.web import routes
 from sendmill.web.guard import Route
+from tests.database.web import made
 from tests.database.web.conftest import Tenant, person, signed_in
 
-MADE: dict[str, Callable[[Client], str]] = {}
+MADE: dict[str, Callable[[Client], str]] = {
+    "group_id": made.group_id,
+    "import_id": made.import_id,
+    "erasure_id": made.erasure_id,
+    "optout_id": made.optout_id,
+    "sender_id": made.sender_id,
+    "domain": made.domain,
+    "selector": made.selector,
+}
 """For each parameter of a path: makes what it names for a client, and returns what stands in the path."""
 
 METHODS = [

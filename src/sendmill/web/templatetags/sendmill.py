@@ -52,6 +52,28 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
     return text
 
 
+@register.filter
+def thousands(number: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{number:,}"
+
+
+@register.filter
+def share(percent: float) -> str:
+    """A part of a whole, in %: whoever is there is more than nothing, and 100 % is all."""
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    if 99.9 < percent < 100:
+        return "> 99.9 %"
+    return f"{percent:.1f} %" if percent % 1 else f"{percent:.0f} %"
+
+
+@register.filter
+def rate(a_second: float) -> str:
+    """A speed without more digits than it is worth."""
+    return f"{a_second:.1f}" if a_second < 10 else f"{a_second:,.0f}"
+
+
 @register.inclusion_tag("web/parts/field.html")
 def field(bound: BoundField, placeholder: str = "", autofocus: bool = False) -> dict[str, object]:
     """A form's field with its label, help and errors."""
