@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that tests and benchmarks need: PostgreSQL, Postfix (for its smtp-sink and smtp-source),
-# Chromium, opendkim, a C compiler (for tests/faults/wall_clock.c). No server is started and none is set up. Without root the
-# missing ones are named; that is an error only when SENDMILL_REQUIRE_ALL=1, else the tests that need them are left out.
+# Chromium, opendkim, systemd (for systemd-analyze), a C compiler (for tests/faults/wall_clock.c), iproute2 (for
+# tests/faults/network.py). No server is started and none is set up. Without root the missing ones are named; that is an
+# error only when SENDMILL_REQUIRE_ALL=1, else the tests that need them are left out.
 set -euo pipefail
 
 missing=()
@@ -10,6 +11,8 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql
 command -v chromium >/dev/null || missing+=(chromium)
 [ -x /usr/sbin/opendkim ] || missing+=(opendkim)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
+command -v ip >/dev/null || missing+=(iproute2)
 [ ${#missing[@]} != 0 ] || exit 0
 
 refuse() {

@@ -20,6 +20,7 @@ check "ruff format" .venv/bin/python -m ruff format --check .
 check "mypy" .venv/bin/python -m mypy
 check "import order" .venv/bin/lint-imports
 check "missing migrations" .venv/bin/python -m django makemigrations --check --dry-run
+check "rolling upgrade" .venv/bin/python scripts/check_migrations.py
 
 if [ ${#failed[@]} != 0 ]; then
   (IFS=,; echo "make lint failed: ${failed[*]}" >&2)

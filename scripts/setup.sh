@@ -17,14 +17,17 @@ is_new_enough() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
+# Distributions compile Python with profile-guided optimisation, version managers by default without: there Sendmill's own
+# code takes a fifth more CPU (24 µs and 28 a message). So the system's comes first, if it can make an environment.
 find_python() {
-  local candidate
+  local candidate candidates=(python3.11 python3 python3.12 python3.13 python3.14)
   if [ -n "${PYTHON:-}" ]; then
     is_new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not a Python of version 3.11 or newer."
     echo "$PYTHON"
     return
   fi
-  for candidate in python3.11 python3 python3.12 python3.13 python3.14; do
+  /usr/bin/python3 -c 'import ensurepip' 2>/dev/null && candidates=(/usr/bin/python3 "${candidates[@]}")
+  for candidate in "${candidates[@]}"; do
     if is_new_enough "$candidate"; then
       echo "$candidate"
       return

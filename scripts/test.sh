@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# All tests: tests/unit and tests/browser once, everything else on SQLite and then on PostgreSQL. A failing part does not keep the others
-# from running; the closing lines of each stand together at the end.
+# All tests: tests/unit and tests/browser once, everything else on SQLite and then on PostgreSQL. A failing part does
+# not keep the others from running; the closing lines of each stand together at the end.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 EX_UNAVAILABLE=69 # of with_postgresql.py
-# Two processes: most of a test's time is waiting for the server under test.
-pytest=(.venv/bin/python -m pytest -q -n 2)
+# Where a server is under test, most of the time is waiting for it, or for a time to pass: so more tests at once than
+# there are cores. Who has no test left takes of those that others still have to do.
+pytest=(.venv/bin/python -m pytest -q --dist worksteal)
+at_once=4
 [ ! -t 1 ] || pytest+=(--color=yes)
 both=(tests/database tests/end_to_end tests/faults)
 
@@ -32,10 +34,10 @@ part() {
 }
 
 unset SENDMILL_DATABASE_URL
-part "unit" "${pytest[@]}" tests/unit
-part "SQLite" "${pytest[@]}" "${both[@]}"
-part "browser" "${pytest[@]}" tests/browser
-part "PostgreSQL" .venv/bin/python scripts/with_postgresql.py -- "${pytest[@]}" "${both[@]}"
+part "unit" "${pytest[@]}" -n 2 tests/unit
+part "SQLite" "${pytest[@]}" -n $at_once "${both[@]}"
+part "browser" "${pytest[@]}" -n 2 tests/browser
+part "PostgreSQL" .venv/bin/python scripts/with_postgresql.py -- "${pytest[@]}" -n $at_once "${both[@]}"
 
 printf '\n'
 printf '%s\n' "${summary[@]}"

@@ -76,10 +76,13 @@ def initialise(folder: Path) -> None:
         raise Unavailable(f"initdb failed:\n{result.stdout}")
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """The running server and its port. Tries again on another port if someone else has just taken the first."""
+def start(folder: Path, address: str = "127.0.0.1", **changed: str) -> tuple[subprocess.Popen[bytes], int]:
+    """The running server and its port. Tries again on another port if someone else has just taken the first.
+
+    `changed` are PostgreSQL's settings where they are to be others than the tests'.
+    """
     options = {
-        "listen_addresses": "127.0.0.1",
+        "listen_addresses": address,
         "unix_socket_directories": "",
         "fsync": "off",
         "synchronous_commit": "off",  # the product must ask for it itself
@@ -87,6 +90,7 @@ def start(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
         "max_connections": "300",
         "shared_buffers": "128MB",
         "max_wal_size": "1GB",
+        **changed,
     }
     settings = [f"--{name}={value}" for name, value in options.items()]
     log = folder / "log"

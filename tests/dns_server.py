@@ -1,6 +1,5 @@
 """A DNS server on loopback, over UDP and TCP, that answers from a table."""
 
-import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,14 +64,7 @@ def dns_server(zone: Zone) -> Iterator[DnsServer]:
             if answered is not None:
                 self.wfile.write(len(answered).to_bytes(2, "big") + answered)
 
-    with (
-        socketserver.ThreadingUDPServer(("127.0.0.1", 0), Datagrams) as udp,
-        socketserver.ThreadingTCPServer(udp.server_address, Streams, bind_and_activate=False) as tcp,
-    ):
-        tcp.allow_reuse_address = True
-        tcp.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tcp.server_bind()
-        tcp.server_activate()
+    with _bound(Datagrams, Streams) as (udp, tcp):
         server.address = ("127.0.0.1", udp.server_address[1])
         threads = [threading.Thread(target=part.serve_forever, args=(0.01,), daemon=True) for part in (udp, tcp)]
         for thread in threads:
@@ -84,3 +76,20 @@ def dns_server(zone: Zone) -> Iterator[DnsServer]:
                 part.shutdown()
             for thread in threads:
                 thread.join()
+
+
+@contextmanager
+def _bound(
+    datagrams: type[socketserver.BaseRequestHandler], streams: type[socketserver.BaseRequestHandler]
+) -> Iterator[tuple[socketserver.ThreadingUDPServer, socketserver.ThreadingTCPServer]]:
+    """Both on one port: a free one of UDP may be somebody's of TCP, and then another is taken."""
+    for _ in range(50):
+        with socketserver.ThreadingUDPServer(("127.0.0.1", 0), datagrams) as udp:
+            try:
+                tcp = socketserver.ThreadingTCPServer(udp.server_address, streams)
+            except OSError:
+                continue
+            with tcp:
+                yield udp, tcp
+                return
+    raise AssertionError("no port is free for UDP and TCP")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sendmill
-from sendmill.errors import SendmillError, SettingError
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -20,22 +19,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sendmill.settings")
-    try:
-        return _run(options)
-    except SettingError as error:
-        print(f"sendmill: {error}", file=sys.stderr)
-        return 2
-    except SendmillError as error:
-        print(f"sendmill: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    from sendmill.commands.reporting import exit_code
+
+    return exit_code(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
     import django
     from django.conf import settings
-    from django.db import Error as DatabaseError
 
     from sendmill import logs
 
@@ -43,11 +34,7 @@ def _run(options: argparse.Namespace) -> int:
     logs.configure(settings.SENDMILL_LOG_LEVEL, settings.SENDMILL_LOG_FORMAT)
     django.setup()
     command: Command = options.command
-    try:
-        return command(options)
-    except DatabaseError as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise SendmillError(f"The database can't be used: {first_line}") from error
+    return command(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,12 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     _add(commands, "run", _run_everything, "web, scheduler and workers in one go")
-    web = _add(commands, "web", _web, "the HTTP server alone")
-    web.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    _add(commands, "web", _web, "the HTTP server alone")
     worker = _add(commands, "worker", _worker, "scheduler and delivery processes, without the web")
     worker.add_argument("--processes", type=_at_least_one, metavar="N", help="default: SENDMILL_WORKERS")
     _add(commands, "migrate", _migrate, "bring the database's schema up to date")
-    _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    doctor = _add(commands, "doctor", _doctor, "check the installation and say what to do")
+    doctor.add_argument("--domain", action="append", default=[], metavar="DOMAIN", help="look at its DNS, not at all's")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
     backup = _add(commands, "backup", _back_up, "copy database and secret key into a new folder, while the server runs")
     backup.add_argument("path", type=Path, metavar="PATH")
     restore = _add(commands, "restore", _restore, "put a backup in the place of an empty database")
@@ -158,11 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     erase.add_argument("email", metavar="ADDRESS")
     erase.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
     erase.add_argument("--json", action="store_true", help="print JSON")
-
-    for name, command in (("schedule", _schedule), ("deliver", _deliver)):
-        hidden = commands.add_parser(name)  # no help text: a part of `run` and `worker`, not for people
-        hidden.add_argument("--parent", type=int, required=True)
-        hidden.set_defaults(command=command)
     return parser
 
 
@@ -189,10 +172,10 @@ def _run_everything(_options: argparse.Namespace) -> int:
     return run_everything()
 
 
-def _web(options: argparse.Namespace) -> int:
+def _web(_options: argparse.Namespace) -> int:
     from sendmill.commands.run import run_web
 
-    return run_web(options.parent)
+    return run_web()
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -203,18 +186,6 @@ def _worker(options: argparse.Namespace) -> int:
     return run_delivery(options.processes or settings.SENDMILL_WORKERS)
 
 
-def _schedule(options: argparse.Namespace) -> int:
-    from sendmill.commands.run import run_scheduler
-
-    return run_scheduler(options.parent)
-
-
-def _deliver(options: argparse.Namespace) -> int:
-    from sendmill.commands.run import run_delivery_process
-
-    return run_delivery_process(options.parent)
-
-
 def _migrate(_options: argparse.Namespace) -> int:
     from sendmill import schema
 
@@ -223,10 +194,10 @@ def _migrate(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(_options: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from sendmill.commands.doctor import run_doctor
 
-    return run_doctor()
+    return run_doctor(options.domain, options.json)
 
 
 def _back_up(options: argparse.Namespace) -> int:
@@ -275,7 +246,7 @@ def _set_client(options: argparse.Namespace) -> int:
 def _add_token(options: argparse.Namespace) -> int:
     from sendmill.accounts.clients import find_client
     from sendmill.accounts.tokens import issue_token
-    from sendmill.commands.run import require_current_schema
+    from sendmill.commands.preconditions import require_current_schema
 
     require_current_schema()
     token = issue_token(find_client(options.client), None, "command line")

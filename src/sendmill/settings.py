@@ -86,6 +86,15 @@ def _bind(value: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _bearer_token(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,}", value):
+        # Not a ValueError, whose line would show the secret.
+        raise SettingError(
+            "SENDMILL_METRICS_TOKEN", "must be at least 16 letters, digits and - . _ ~ + / = (RFC 6750)."
+        )
+    return value
+
+
 def _servers(value: str) -> tuple[tuple[str, int], ...]:
     found = []
     for text in filter(None, map(str.strip, value.split(","))):
@@ -137,6 +146,9 @@ SETTINGS = (
     Setting("SENDMILL_DNS_SERVERS", "", _servers,
             "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
             "Empty: those of the system."),
+    Setting("SENDMILL_METRICS_TOKEN", "", _bearer_token,
+            "What Prometheus has to show as `Authorization: Bearer …` to read `/metrics`. Empty: there is no "
+            "`/metrics`."),
     Setting("SENDMILL_LOG_LEVEL", "info", _log_level, "`debug`, `info`, `warning` or `error`."),
     Setting("SENDMILL_LOG_FORMAT", "auto", _log_format,
             "`json`, `console`, or `auto`: console on a terminal, else JSON lines."),
@@ -163,6 +175,7 @@ SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
 SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
+SENDMILL_METRICS_TOKEN: str = _values["SENDMILL_METRICS_TOKEN"]
 SENDMILL_LOG_LEVEL: str = _values["SENDMILL_LOG_LEVEL"]
 SENDMILL_LOG_FORMAT: str = _values["SENDMILL_LOG_FORMAT"]
 
@@ -209,6 +222,17 @@ def _secret_key() -> str:
 _END_WITH_THE_REQUEST = 0
 
 
+# When a connection to PostgreSQL is given up whose other end is silent. Without these the system waits a quarter of an
+# hour for an answer, so a machine that was cut off for a minute would still do nothing long after.
+_GIVEN_UP = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "15000",
+}
+
+
 def _database() -> dict[str, Any]:
     """Django's database entry for SENDMILL_DATABASE_URL."""
     url = _values["SENDMILL_DATABASE_URL"]
@@ -236,7 +260,7 @@ def _database() -> dict[str, Any]:
     name = urllib.parse.unquote(parts.path.lstrip("/"))
     if parts.scheme not in ("postgresql", "postgres") or not name:
         raise SettingError("SENDMILL_DATABASE_URL", "must be postgresql://user:password@host:port/name.")
-    options = dict(urllib.parse.parse_qsl(parts.query))
+    options = {**_GIVEN_UP, **dict(urllib.parse.parse_qsl(parts.query))}
     ours = (
         # Who hangs in a transaction, or whose machine is gone, holds its locks no longer than its lease: nobody could
         # take its chunks over before TCP gives the connection up, hours later.
@@ -278,6 +302,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "sendmill.metrics",
     "sendmill.accounts",
     "sendmill.optouts",
     "sendmill.contacts",
@@ -294,6 +319,7 @@ INSTALLED_APPS = [
 ROOT_URLCONF = "sendmill.urls"
 WSGI_APPLICATION = "sendmill.wsgi.application"
 MIDDLEWARE = [
+    "sendmill.api.metrics.measured",
     "sendmill.public.middleware.without_body",
     "sendmill.web.security.security_headers",
     "sendmill.api.middleware.content_length",

@@ -20,6 +20,7 @@ from sendmill.api.health import healthy, ready
 from sendmill.api.imports import ImportView, RejectedRowsView
 from sendmill.api.login import LoginView
 from sendmill.api.messages import MessageView
+from sendmill.api.metrics import metrics
 from sendmill.api.optouts import OptOutView
 from sendmill.api.people import ErasureView
 from sendmill.api.progress import ProgressView, RetryView
@@ -64,13 +65,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{VIEW_IN_BROWSER.path}/<str:token>", public.view_in_browser, name="view-in-browser"),
     path("healthz", healthy),
     path("readyz", ready),
+    path("metrics", metrics),
     path("", include(web_routes)),
 ]
 
 
 # Errors are pages for a browser that looks for one, JSON for programs and below the API's own paths.
 
-_OF_PROGRAMS = ("/email/", "/auth/", "/api/", "/static/", "/healthz", "/readyz")
+_OF_PROGRAMS = ("/email/", "/auth/", "/api/", "/static/", "/healthz", "/readyz", "/metrics")
 
 
 def _is_page(request: HttpRequest) -> bool:

@@ -1,6 +1,10 @@
-"""Databases for servers under test: copies of one that `sendmill migrate` made, for that alone takes a second."""
+"""Databases for servers under test: copies of one that `sendmill` migrated and gave a client to.
+
+Each of these two commands takes a second of CPU, and nearly every test needs both.
+"""
 
 import functools
+import json
 import os
 import secrets
 import shutil
@@ -8,22 +12,42 @@ import subprocess
 import sys
 import tempfile
 import urllib.parse
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 SENDMILL = str(Path(sys.executable).parent / "sendmill")
 
+#: The client that every migrated database has; its name is the one that tests have for their first client.
+READY_CLIENT = "acme"
 
-def add_sqlite(data: Path) -> None:
-    """A migrated database in a data folder."""
+
+@dataclass(frozen=True)
+class Migrated:
+    """A database to copy: SQLite's file or PostgreSQL's address, and what `client add --json` said."""
+
+    place: str
+    client: dict[str, str]
+
+
+def add_sqlite(data: Path) -> dict[str, str]:
+    """A migrated database in a data folder; its client."""
+    migrated = _migrated_sqlite()
     data.mkdir(parents=True)
-    shutil.copy(_migrated_sqlite(), data)
+    shutil.copy(migrated.place, data)
+    return migrated.client
 
 
-def add_postgresql(cluster: str, is_migrated: bool) -> str:
-    """A database, migrated or empty, beside the one that this address names; its own address."""
-    return _create(cluster, f"TEMPLATE {_name(_migrated_postgresql(cluster))}" if is_migrated else "")
+def add_postgresql(cluster: str) -> tuple[str, dict[str, str]]:
+    """A migrated database beside the one that this address names: its own address, and its client."""
+    migrated = _migrated_postgresql(cluster)
+    return _create(cluster, f"TEMPLATE {_name(migrated.place)}"), migrated.client
+
+
+def add_empty_postgresql(cluster: str) -> str:
+    """A database without tables beside the one that this address names; its own address."""
+    return _create(cluster)
 
 
 def drop_postgresql(url: str) -> None:
@@ -31,24 +55,26 @@ def drop_postgresql(url: str) -> None:
 
 
 @functools.cache
-def _migrated_sqlite() -> Path:
+def _migrated_sqlite() -> Migrated:
     data = Path(tempfile.mkdtemp(prefix="migrated-", dir=os.environ["SENDMILL_DATA"]))
-    _migrate(SENDMILL_DATA=str(data))
-    return data / "sendmill.sqlite3"
+    client = _client_of_new_database(SENDMILL_DATA=str(data))
+    return Migrated(str(data / "sendmill.sqlite3"), client)
 
 
 @functools.cache
-def _migrated_postgresql(cluster: str) -> str:
+def _migrated_postgresql(cluster: str) -> Migrated:
     """It is left in the cluster, which ends with the tests."""
     url = _create(cluster)
     with tempfile.TemporaryDirectory() as data:
-        _migrate(SENDMILL_DATA=data, SENDMILL_DATABASE_URL=url)
-    return url
+        return Migrated(url, _client_of_new_database(SENDMILL_DATA=data, SENDMILL_DATABASE_URL=url))
 
 
-def _migrate(**settings: str) -> None:
+def _client_of_new_database(**settings: str) -> dict[str, str]:
+    """Migrates the database, which `client add` does by itself."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("SENDMILL_", "DJANGO_"))}
-    subprocess.run([SENDMILL, "migrate"], env=others | settings, check=True, capture_output=True)
+    command = [SENDMILL, "client", "add", READY_CLIENT, "--email", f"{READY_CLIENT}@client.test", "--json"]
+    added = subprocess.run(command, env=others | settings, check=True, capture_output=True)
+    return dict(json.loads(added.stdout))
 
 
 def _create(cluster: str, options: str = "") -> str:

@@ -12,6 +12,7 @@ from tests.end_to_end.waiting import wait_for
 class Process:
     pid: int
     parent: int
+    name: str
     command: str
 
 
@@ -26,10 +27,11 @@ def processes_of_session(session: int) -> list[Process]:
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
-        # proc(5): after the command in brackets, which may hold anything, come state, parent, group and session.
+        # proc(5): after the name in brackets, which may hold anything, come state, parent, group and session.
+        name = stat.partition("(")[2].rpartition(")")[0]
         state, parent, _, its_session = stat.rpartition(")")[2].split()[:4]
         if int(its_session) == session and state != "Z":
-            found.append(Process(int(folder.name), int(parent), command))
+            found.append(Process(int(folder.name), int(parent), name, command))
     return sorted(found, key=lambda process: process.pid)
 
 

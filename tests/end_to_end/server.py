@@ -11,7 +11,14 @@ from types import TracebackType
 import requests
 
 from tests.end_to_end.api_client import ApiClient
-from tests.end_to_end.databases import SENDMILL, add_postgresql, add_sqlite, drop_postgresql
+from tests.end_to_end.databases import (
+    READY_CLIENT,
+    SENDMILL,
+    add_empty_postgresql,
+    add_postgresql,
+    add_sqlite,
+    drop_postgresql,
+)
 from tests.end_to_end.ports import free_port
 from tests.end_to_end.processes import Process, kill_session, processes_of_session
 from tests.end_to_end.waiting import wait_for
@@ -56,12 +63,17 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._database = ""
         cluster = settings.get("SENDMILL_DATABASE_URL") or os.environ.get("SENDMILL_DATABASE_URL", "")
+        self._ready_client: dict[str, str] | None = None
         if beside is not None:
             self.environment["SENDMILL_DATABASE_URL"] = beside.environment["SENDMILL_DATABASE_URL"]
+        elif not is_migrated:
+            self._database = add_empty_postgresql(cluster) if cluster else ""
         elif cluster:
-            self._database = self.environment["SENDMILL_DATABASE_URL"] = add_postgresql(cluster, is_migrated)
-        elif is_migrated:
-            add_sqlite(self.data)
+            self._database, self._ready_client = add_postgresql(cluster)
+        else:
+            self._ready_client = add_sqlite(self.data)
+        if self._database:
+            self.environment["SENDMILL_DATABASE_URL"] = self._database
 
     # Life ------------------------------------------------------------------------------------------------------------
 
@@ -136,7 +148,13 @@ class Server:
     # What a test asks ------------------------------------------------------------------------------------------------
 
     def create_client(self, name: str) -> ApiClient:
-        """A new tenant, made on the command line while the server runs, and its access to the API."""
+        """A tenant that nobody has used, and its access to the API.
+
+        The first is there already (`databases`), another is made on the command line while the server runs.
+        """
+        if self._ready_client is not None and name == READY_CLIENT:
+            ready, self._ready_client = self._ready_client, None
+            return ApiClient(self.url, ready["token"], ready["client_id"])
         made = json.loads(self.command("client", "add", name, "--email", f"{name}@client.test", "--json"))
         return ApiClient(self.url, made["token"], made["client_id"])
 
@@ -154,7 +172,7 @@ class Server:
 
     def workers(self) -> list[Process]:
         """Its delivery processes."""
-        return [process for process in self.processes() if " deliver " in process.command]
+        return [process for process in self.processes() if process.name.startswith("worker-")]
 
     def log(self) -> str:
         """The end of what it has printed since the test began."""

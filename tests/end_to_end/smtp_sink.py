@@ -104,15 +104,21 @@ class _Protocol(SMTP):
 
 
 class SmtpSink:
-    """An SMTP server on a free port of 127.0.0.1, running in a thread from `start()` to `stop()`.
+    """An SMTP server on a free port of `address`, running in a thread from `start()` to `stop()`.
 
     Replies are scripted by stage: "MAIL", "RCPT" or "DATA" (after the final dot). What is not scripted is accepted.
     `pipelining` and `smtputf8` say whether these extensions are offered, and STARTTLS is if there is a `tls_context`.
     """
 
     def __init__(
-        self, *, pipelining: bool = True, smtputf8: bool = True, tls_context: ssl.SSLContext | None = None
+        self,
+        *,
+        pipelining: bool = True,
+        smtputf8: bool = True,
+        tls_context: ssl.SSLContext | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
+        self.address = address
         self.port = free_port()
         self._tls_context = tls_context
         self._pipelining = pipelining
@@ -140,7 +146,7 @@ class SmtpSink:
     @property
     def url(self) -> str:
         """For SENDMILL_SMTP_URL."""
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"smtp://{self.address}:{self.port}"
 
     @property
     def messages(self) -> list[ReceivedMessage]:
@@ -262,7 +268,7 @@ class SmtpSink:
         self._stopping = asyncio.Event()
         server = await self._loop.create_server(
             lambda: _Protocol(self, enable_SMTPUTF8=self._smtputf8, loop=self._loop, tls_context=self._tls_context),
-            "127.0.0.1",
+            self.address,
             self.port,
         )
         started.set()

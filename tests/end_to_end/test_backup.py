@@ -56,13 +56,15 @@ def restored(new_server: Callable[..., Server], sink: SmtpSink) -> Iterator[Serv
 def test_a_restore_in_the_middle_of_a_campaign(
     new_server: Callable[..., Server], restored: Server, sink: SmtpSink, tmp_path: Path
 ) -> None:
-    server = new_server(f"{sink.url}?rate=600").start()
+    server = new_server(sink.url).start()
     client = server.create_client("acme")
     server.command("dkim", "add", "sender.test", "--algorithm", "ed25519")
+    sink.hold_after(300)  # however long the command takes to begin
     campaign = start_campaign(client, people_csv(COUNT))
     sink.wait_for_messages(300)
     backup = tmp_path / "backup"
     server.command("backup", str(backup))
+    sink.release()
     wait_until_completed(client, campaign)
     assert_each_once(sink.recipients, people(COUNT))
     server.stop()

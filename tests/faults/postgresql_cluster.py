@@ -10,13 +10,16 @@ from scripts import with_postgresql
 
 
 class Cluster:
-    """A running cluster in a temporary folder, until `stop()`. It keeps its port over restarts."""
+    """A running cluster in a temporary folder, until `stop()`. It keeps its port over restarts, and takes connections
+    from every machine in the network of `address`."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="sendmill-faults-"))
         with_postgresql.initialise(self._folder)
-        self._first, port = with_postgresql.start(self._folder)
-        self.url = f"postgresql://sendmill@127.0.0.1:{port}/postgres"
+        with (self._folder / "data" / "pg_hba.conf").open("a") as file:
+            file.write("host all all samenet trust\n")
+        self._first, port = with_postgresql.start(self._folder, address)
+        self.url = f"postgresql://sendmill@{address}:{port}/postgres"
 
     def restart_immediately(self) -> None:
         """`pg_ctl restart -m immediate`: every connection is cut, and the server recovers as after a crash."""

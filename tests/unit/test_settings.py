@@ -31,6 +31,7 @@ WRONG = {
     "SENDMILL_LEASE_SECONDS": "-1",
     "SENDMILL_MAX_UPLOAD": "1 GiB",
     "SENDMILL_DNS_SERVERS": "dns.example.com",
+    "SENDMILL_METRICS_TOKEN": "too short",
     "SENDMILL_LOG_LEVEL": "loud",
     "SENDMILL_LOG_FORMAT": "xml",
 }

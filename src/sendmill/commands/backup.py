@@ -18,7 +18,7 @@ from sendmill import schema
 from sendmill.backups import manifest as manifests
 from sendmill.backups import postgresql, sqlite
 from sendmill.backups.manifest import DATABASES, SECRET_KEY, BackupError, Manifest
-from sendmill.commands.run import keep_servers_out
+from sendmill.commands.preconditions import keep_servers_out
 from sendmill.delivery.relays import parse_relays
 from sendmill.delivery.restored import InDoubt, Settled, Witnesses, read_journals, read_log, settle
 

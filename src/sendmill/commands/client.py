@@ -3,7 +3,7 @@
 import json
 
 from sendmill.accounts.clients import find_client, set_footer
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 
 
 def set_client(

@@ -3,7 +3,7 @@
 import json
 
 from sendmill.accounts.clients import find_client
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.senders import dkim_keys
 from sendmill.senders.models import DkimKey
 

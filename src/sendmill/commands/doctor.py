@@ -1,59 +1,76 @@
 """`sendmill doctor`: checks the installation and says what to do about what is wrong."""
 
-import asyncio
+import ctypes
+import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from typing import NamedTuple
+import stat
+from collections.abc import Iterator, Sequence
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.utils import timezone
 
 from sendmill import schema
+from sendmill.backups.manifest import SECRET_KEY
 from sendmill.campaigns.timezones import timezone_source
-from sendmill.delivery.relays import Relay, parse_relays
+from sendmill.commands.doctor_domains import examine_domains
+from sendmill.commands.doctor_relays import examine_relays
+from sendmill.commands.finding import Finding
+from sendmill.delivery.clock import database_ms, now_ms
+from sendmill.delivery.relays import parse_relays
 
 LOW_SPACE_BYTES = 1 << 30
-CONNECT_SECONDS = 5.0
+CLOCK_DIFFERENCE_MS = 2_000
+OLD_TZDATA_YEARS = 2
+
+_TIME_ERROR = 5  # adjtimex(2): the clock isn't synchronised
+_TIMEX_BYTES = 512  # more than struct timex has anywhere
 
 
-class Finding(NamedTuple):
-    """One line of the report. `advice` says what to do when it isn't good."""
-
-    subject: str
-    is_good: bool
-    fact: str
-    advice: str = ""
-
-
-def run_doctor() -> int:
-    """Print every finding; 0 when all are good, else 1."""
-    all_good = True
-    for finding in _findings():
-        all_good &= finding.is_good
-        print(f"{'ok' if finding.is_good else 'PROBLEM':8} {finding.subject:12} {finding.fact}")
-        if not finding.is_good:
-            print(f"{'':21} → {finding.advice}")
-    return 0 if all_good else 1
+def run_doctor(domains: Sequence[str], as_json: bool) -> int:
+    """Print every finding; 1 when there is a problem, else 0."""
+    found = []
+    for finding in _findings(domains):
+        found.append(finding)
+        if not as_json:
+            print("\n".join(_lines(finding)), flush=True)
+    if as_json:
+        print(json.dumps([finding._asdict() for finding in found]))
+    return 1 if any(finding.state == "problem" for finding in found) else 0
 
 
-def _findings() -> Iterator[Finding]:
-    yield _database()
+def _lines(finding: Finding) -> Iterator[str]:
+    # What DNS and mail servers say is others' text: nothing of it may be obeyed by a terminal.
+    fact, advice = ("".join(c if c.isprintable() else " " for c in text) for text in (finding.fact, finding.advice))
+    yield f"{finding.state.upper() if finding.state == 'problem' else finding.state:8} {finding.subject:12} {fact}"
+    if advice:
+        yield f"{'':21} → {advice}"
+
+
+def _findings(domains: Sequence[str]) -> Iterator[Finding]:
+    relays = parse_relays(settings.SENDMILL_SMTP_URL)
+    database = _database()
+    yield database
     yield _data_folder()
+    yield _secret_key()
+    yield from _clock(has_database=database.state == "ok")
     yield _time_zones()
-    for relay in parse_relays(settings.SENDMILL_SMTP_URL):
-        yield _relay(relay)
+    yield from examine_relays(relays)
+    if database.state == "ok":
+        yield from examine_domains(relays, domains)
 
 
 def _database() -> Finding:
     try:
         connection.ensure_connection()
         pending = schema.pending_migrations()
+        schema.require_not_restoring()
     except DatabaseError as error:
         reason = str(error).strip().splitlines()[0]
-        return Finding("database", False, reason, "Check SENDMILL_DATABASE_URL, and that the server runs.")
+        return Finding("database", "problem", reason, "Check SENDMILL_DATABASE_URL, and that the server runs.")
     if connection.vendor == "sqlite":
         version = f"SQLite {sqlite3.sqlite_version}, {settings.DATABASES['default']['NAME']}"
     else:
@@ -61,43 +78,56 @@ def _database() -> Finding:
             cursor.execute("SHOW server_version")
             version = f"PostgreSQL {cursor.fetchone()[0]}"
     if pending:
-        return Finding("database", False, f"{version}: {len(pending)} migrations behind", "Run 'sendmill migrate'.")
-    return Finding("database", True, f"{version}, schema up to date")
+        return Finding("database", "problem", f"{version}: {len(pending)} migrations behind", "Run 'sendmill migrate'.")
+    return Finding("database", "ok", f"{version}, schema up to date")
 
 
 def _data_folder() -> Finding:
     folder = settings.SENDMILL_DATA
     if not os.access(folder, os.W_OK):
-        return Finding("data folder", False, f"{folder} can't be written", "Give this user the right to write there.")
+        return Finding(
+            "data folder", "problem", f"{folder} can't be written", "Give this user the right to write there."
+        )
     free = shutil.disk_usage(folder).free
     fact = f"{folder}, {free / (1 << 30):.1f} GiB free"
-    return Finding("data folder", free >= LOW_SPACE_BYTES, fact, "Make room: below 1 GiB imports may fail.")
+    if free >= LOW_SPACE_BYTES:
+        return Finding("data folder", "ok", fact)
+    return Finding("data folder", "problem", fact, "Make room ('sendmill prune'): on a full disk nothing is sent.")
+
+
+def _secret_key() -> Finding:
+    path = settings.SENDMILL_DATA / SECRET_KEY
+    if not path.exists() or path.read_text().strip() != settings.SECRET_KEY:
+        return Finding("secret key", "ok", "from SENDMILL_SECRET_KEY")
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Finding("secret key", "problem", f"{path} can be read by others", f"Run 'chmod 600 {path}'.")
+    return Finding("secret key", "ok", str(path))
+
+
+def _clock(has_database: bool) -> Iterator[Finding]:
+    """Whether this machine's clock is kept by NTP, and goes with the database's."""
+    is_kept = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) != _TIME_ERROR
+    if not is_kept:
+        yield Finding(
+            "clock", "notice", "not kept by NTP, as the kernel says",
+            "Run chrony or systemd-timesyncd: campaigns start by this clock.",
+        )  # fmt: skip
+    if has_database and connection.vendor == "postgresql":
+        before = now_ms()
+        difference = database_ms() - (before + now_ms()) // 2
+        if abs(difference) > CLOCK_DIFFERENCE_MS:
+            yield Finding(
+                "clock", "problem", f"{abs(difference) / 1000:.1f} s {'behind' if difference > 0 else 'ahead of'} the "
+                "database's", "Set the clocks by NTP: of several nodes the one ahead starts campaigns.",
+            )  # fmt: skip
+            return
+    if is_kept:
+        yield Finding("clock", "ok", "kept by NTP")
 
 
 def _time_zones() -> Finding:
     path, release = timezone_source()
-    return Finding("time zones", True, f"tzdata {release} from {path}")
-
-
-def _relay(relay: Relay) -> Finding:
-    if relay.kind == "outbox":
-        return Finding("relay", True, f"outbox: mail is kept in {settings.SENDMILL_DATA / 'outbox'}, none leaves")
-    try:
-        greeting = asyncio.run(_greeting(relay))
-    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        fact = f"{relay.name} doesn't answer: {error or type(error).__name__}"
-        return Finding("relay", False, fact, "Check SENDMILL_SMTP_URL, and that the mail server runs.")
-    is_good = greeting.startswith("220")
-    return Finding("relay", is_good, f"{relay.name} greets with: {greeting}", "The mail server refuses connections.")
-
-
-async def _greeting(relay: Relay) -> str:
-    """The first line that the mail server sends. Raises OSError or TimeoutError."""
-    async with asyncio.timeout(CONNECT_SECONDS):
-        reader, writer = await asyncio.open_connection(
-            relay.host, relay.port, ssl=True if relay.tls == "implicit" and relay.verify else None
-        )
-        try:
-            return (await reader.readuntil(b"\n")).decode("utf-8", "replace").strip()[:200]
-        finally:
-            writer.close()
+    fact = f"tzdata {release} from {path}"
+    if timezone.now().year - int(release[:4]) >= OLD_TZDATA_YEARS:
+        return Finding("time zones", "notice", fact, "Install a newer tzdata: governments move clocks every year.")
+    return Finding("time zones", "ok", fact)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sendmill.accounts.clients import find_client
 from sendmill.accounts.resources import find
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.contacts.export import exported_contacts
 from sendmill.contacts.models import ContactGroup
 from sendmill.results.export import exported_results

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from sendmill.accounts.clients import find_client
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.contacts.column_choice import choose_columns
 from sendmill.contacts.import_jobs import import_now
 from sendmill.contacts.import_log import rejected_pages
@@ -66,9 +66,10 @@ def _report(done: Import) -> None:
     if sys.stderr.isatty():
         print(f"\r{'█' * BAR_CHARACTERS} 100%", file=sys.stderr)
     print(f"{'would be ' if done.dry_run else ''}{_DONE[ImportKind(done.kind)]}: ", end="")
-    print(f"{done.accepted_rows - done.duplicate_rows} contacts", end="")
-    print(f" ({done.duplicate_rows} rows had an address for a second time)" if done.duplicate_rows else "")
+    count, again = done.accepted_rows - done.duplicate_rows, done.duplicate_rows
+    print(f"{count:,} contacts" if count != 1 else "1 contact", end="")
+    print(f" (rows with an address for the second time: {again:,})" if again else "")
     for row in next(rejected_pages(done), [])[:SHOWN_REJECTED]:
         print(f"  line {row.line}: {row.reason} {row.value}")
     if done.rejected_rows:
-        print(f"{done.rejected_rows} rows rejected; all of them: GET /email/import/?_id={done.object_id}")
+        print(f"rejected rows: {done.rejected_rows:,}; all of them: GET /email/import/?_id={done.object_id}")

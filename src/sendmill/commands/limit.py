@@ -2,7 +2,7 @@
 
 import json
 
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.delivery import limits
 from sendmill.delivery.gates import LimitKey, LimitKind, LimitValues
 

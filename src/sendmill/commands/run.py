@@ -1,24 +1,20 @@
 """`sendmill run`, `web` and `worker`: the long-running processes and their parts."""
 
 import asyncio
-import errno
-import fcntl
 import signal
-import socket
 import threading
-import time
-from functools import cache
-from typing import IO
 
 import structlog
 import uvloop
 from django.conf import settings
 
 from sendmill import schema
-from sendmill.commands.processes import Child, Supervisor, end_with_parent
+from sendmill.commands.preconditions import require_current_schema, require_free_port, use_data_folder
+from sendmill.commands.processes import Child, Supervisor
+from sendmill.commands.scheduling import schedule
 from sendmill.delivery.relays import parse_relays
 from sendmill.delivery.worker import SHUTDOWN_SECONDS, Worker, WorkerSettings
-from sendmill.errors import SendmillError, SettingError
+from sendmill.errors import SettingError
 
 log = structlog.get_logger()
 
@@ -26,8 +22,6 @@ log = structlog.get_logger()
 # blocked every other request, /healthz included. A thread that ends leaves 25 KB behind, so idle ones are kept a while.
 WEB_THREADS = 64
 WEB_THREAD_IDLE_SECONDS = 600
-# How long a server that is ending may hold its port.
-PORT_SECONDS = 5.0
 
 
 def run_everything() -> int:
@@ -39,7 +33,7 @@ def run_everything() -> int:
     host, port = settings.SENDMILL_BIND
     print(f"Sendmill listens on http://{host}:{port}  (API: /api/v1/docs/, data: {settings.SENDMILL_DATA})", flush=True)
     log.info("run.started", migrations_applied=len(applied), workers=settings.SENDMILL_WORKERS)
-    return _supervise([Child("web", ["web"]), *_delivery_children(settings.SENDMILL_WORKERS)])
+    return _supervise([Child("web", _serve), *_delivery_children(settings.SENDMILL_WORKERS)])
 
 
 def run_delivery(processes: int) -> int:
@@ -52,22 +46,23 @@ def run_delivery(processes: int) -> int:
 
 
 def _delivery_children(processes: int) -> list[Child]:
-    workers = [Child(f"worker-{number}", ["deliver"]) for number in range(1, processes + 1)]
-    return [Child("scheduler", ["schedule"]), *workers]
+    workers = [Child(f"worker-{number}", _run_worker) for number in range(1, processes + 1)]
+    return [Child("scheduler", _run_scheduler), *workers]
 
 
 def _supervise(children: list[Child]) -> int:
     return Supervisor(children, grace_seconds=SHUTDOWN_SECONDS + 15).run()
 
 
-def run_web(parent: int | None) -> int:
+def run_web() -> int:
     """`sendmill web`: the HTTP server alone."""
     require_current_schema()
-    if parent is None:
-        require_free_port()
-        use_data_folder()
-    else:
-        end_with_parent(parent)
+    require_free_port()
+    use_data_folder()
+    return _serve()
+
+
+def _serve() -> int:
     # Imported here: the workers need none of it.
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
@@ -89,20 +84,14 @@ def run_web(parent: int | None) -> int:
     return 0
 
 
-def run_scheduler(parent: int) -> int:
-    """The scheduler's process."""
-    end_with_parent(parent)
-    from sendmill.commands.scheduling import schedule
-
+def _run_scheduler() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
     return schedule(stop, settings.SENDMILL_DATA)
 
 
-def run_delivery_process(parent: int) -> int:
-    """One delivery process."""
-    end_with_parent(parent)
+def _run_worker() -> int:
     worker_settings = WorkerSettings(
         relays=parse_relays(settings.SENDMILL_SMTP_URL),
         data_folder=settings.SENDMILL_DATA,
@@ -125,56 +114,3 @@ async def _deliver(worker_settings: WorkerSettings) -> None:
     # Ctrl-C reaches the whole process group; the parent answers it with SIGTERM.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     await worker.run()
-
-
-def require_free_port() -> None:
-    """Raises SettingError when SENDMILL_BIND can't be listened on.
-
-    Granian's sockets share a port (SO_REUSEPORT): a second server would take half of the first one's requests, without
-    a word. One that is just ending is waited for.
-    """
-    host, port = settings.SENDMILL_BIND
-    deadline = time.monotonic() + PORT_SECONDS
-    while True:
-        try:
-            with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-                return
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                reason = f"{host}:{port} can't be listened on: {error.strerror or error}."
-                raise SettingError("SENDMILL_BIND", reason) from None
-        time.sleep(0.1)
-
-
-def use_data_folder() -> None:
-    """Say that a server uses the data folder, until this process ends. Raises SendmillError during a restore."""
-    lock = folder_lock()
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SendmillError("The data folder is being restored from a backup: wait until that is over.") from None
-
-
-def keep_servers_out() -> None:
-    """Keep servers of this data folder from starting until this process ends. Raises SendmillError if one runs."""
-    lock = folder_lock()
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SendmillError(f"A server uses {settings.SENDMILL_DATA}: stop it first.") from None
-
-
-@cache
-def folder_lock() -> IO[bytes]:
-    """The file whose lock tells whether a server uses the data folder; open as long as this process lives."""
-    return (settings.SENDMILL_DATA / "in-use.lock").open("ab")
-
-
-def require_current_schema() -> None:
-    """Raises SendmillError when the database's migrations are behind, or a restore of it hasn't ended."""
-    schema.require_not_restoring()
-    pending = schema.pending_migrations()
-    if pending:
-        raise SendmillError(
-            f"The database is {len(pending)} migrations behind (next: {pending[0]}). Run 'sendmill migrate' first."
-        )

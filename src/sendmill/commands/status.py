@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from sendmill.accounts.clients import find_client
 from sendmill.campaigns.models import Campaign, Phase, Status
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.delivery.progress import Progress, progress_of
 from sendmill.delivery.reports import RelayStatus, Reports, read_reports
 

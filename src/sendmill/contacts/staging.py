@@ -27,6 +27,7 @@ from sendmill.contacts.models import (
     RejectedRow,
 )
 from sendmill.errors import Conflict
+from sendmill.metrics import tallies
 
 # Between two batches others get at SQLite's write lock, for which they ask every few ms.
 PAUSE_SECONDS = 0.003
@@ -108,6 +109,8 @@ def beat(record: Import, expected: ImportState) -> None:
 def finish(record: Import) -> None:
     """The import is done; its staging set is no longer its own."""
     record.state = ImportState.DONE
+    rows = {"accepted": record.accepted_rows, "rejected": record.rejected_rows, "duplicate": record.duplicate_rows}
+    tallies.add({("import_rows", (("kind", record.kind), ("result", result))): rows[result] for result in rows})
     record.staging_set = record.successor_set = None
     _end(record)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sendmill.delivery.hands import Outstanding
 from sendmill.delivery.policy import DELIVERED, Decision
-from sendmill.delivery.queue import Attempt
+from sendmill.delivery.recording import Attempt
 from sendmill.delivery.render import Unsendable
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 

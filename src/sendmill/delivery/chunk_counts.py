@@ -14,21 +14,13 @@ from sendmill.delivery.models import CHUNK_ROWS, CHUNK_SHIFT
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import FIRST_FINAL, State
 
-BEING_SENT = (State.SENDING, State.SENDING_AGAIN)
-
 
 @dataclass(frozen=True, slots=True)
 class ChunkCounts:
-    """Rows by state. `next_due_ms` is when the next open row that isn't being sent is due, 0 for at once, None without
-    one."""
+    """Rows by state. `next_due_ms` is when the next open row is due, 0 for at once, None without one."""
 
     by_state: dict[State, int]
     next_due_ms: int | None
-
-    @property
-    def being_sent(self) -> int:
-        """How many rows are marked as being sent."""
-        return sum(self.by_state.get(state, 0) for state in BEING_SENT)
 
     def stored(self) -> str:
         """As `Chunk.counts` keeps it: JSON, the states' numbers as keys in their order."""
@@ -45,7 +37,7 @@ def count_rows(cursor: CursorWrapper, chunk_id: int) -> ChunkCounts:
     """Count a chunk's rows."""
     cursor.execute(statement("count_rows"), id_range(chunk_id))
     found = [(State(state), count, due_ms) for state, count, due_ms in cursor.fetchall()]
-    due = [due_ms for state, _, due_ms in found if state < FIRST_FINAL and state not in BEING_SENT]
+    due = [due_ms for state, _, due_ms in found if state < FIRST_FINAL]
     return ChunkCounts({state: count for state, count, _ in found}, min(due, default=None))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sendmill.delivery.gates import Gate
 from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
 from sendmill.delivery.render import CampaignMessage
+from sendmill.delivery.sending_tally import SendingTally
 
 
 @dataclass(slots=True)
@@ -58,21 +59,23 @@ class Outstanding:
     """A marked row whose outcome isn't recorded yet.
 
     `since_ms` is when it was handed to a connection, `since` the same by the steady clock. `is_leaving`: its last
-    byte has been allowed to leave. `is_revoked`: it must not leave any more.
+    byte has been allowed to leave, at `left`. `is_revoked`: it must not leave any more.
     """
 
     row: ClaimedRow
     hand: Hand
     since_ms: int
     since: float
+    left: float = 0.0
     is_leaving: bool = False
     is_revoked: bool = False
 
 
 class Hands:
-    """All chunks in a worker's hands."""
+    """All chunks in a worker's hands, and the tally of what was answered."""
 
     def __init__(self) -> None:
+        self.tally = SendingTally()
         self._by_chunk: dict[int, Hand] = {}
         self._outstanding: dict[int, Outstanding] = {}
         self._recorded: dict[int, int] = {}

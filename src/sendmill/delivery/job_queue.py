@@ -73,7 +73,7 @@ class JobQueue:
         wanted = {f"{task.name}:{number}": number for number in numbers}
         pending = ProcrastinateJob.objects.filter(queueing_lock__in=list(wanted), status__in=("todo", "doing"))
         for lock in pending.values_list("queueing_lock", flat=True):
-            del wanted[str(lock)]
+            wanted.pop(str(lock), None)  # it may be both: two nodes found it at once
         for lock, number in wanted.items():
             try:
                 self._sender.configure_task(task.name, queueing_lock=lock).defer(number=number)

@@ -1,10 +1,10 @@
 """A worker's journal: what it was about to hand over, and what was answered, noted as it happens.
 
-The database learns outcomes in batches. After `kill -9` the journal says which of the rows that the database calls
-`sending` were answered (and how), which were being handed over and are in doubt, and which never left. It is read by
+The database learns outcomes in batches. After `kill -9` the journal says which of the rows that are marked in the
+database were answered (and how), which were being handed over and are in doubt, and which never left. It is read by
 the machine that wrote it: it lies in a memory mapping of a file, so what is written is in the page cache at once,
 without a system call (0.2 µs, where each `write` took 2.5), and outlives the process. It doesn't outlive the machine's
-power, after which the database's `sending` speaks alone.
+power, after which the database's marks speak alone.
 
 A line is an intent, `> DELIVERY FENCE`, written before the write to the network that holds the message's last byte, or
 an answer, `< {json}`. A torn last line is ignored: an intent that is not whole was never followed by its message's last

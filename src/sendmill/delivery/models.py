@@ -25,6 +25,7 @@ class Chunk(models.Model):
     only whether it changes (`leases`). `fence` grows with every change of owner: a write that names an older number is
     refused. `is_let_go`: its campaign was paused or cancelled, and its owner begins nothing more of it.
 
+    `being_sent` is which of its rows its owner is sending (`marks`): what is durable before their messages leave.
     `counts` is how many rows are in each state (`chunk_counts`), true as long as `counted_fence` is `fence`.
     """
 
@@ -35,6 +36,7 @@ class Chunk(models.Model):
     lease_until_ms = models.BigIntegerField(default=0)
     fence = models.BigIntegerField(default=0)
     is_let_go = models.BooleanField(default=False)
+    being_sent = models.TextField(default="", db_default="")
     counts = models.TextField(default="", db_default="")
     counted_fence = models.BigIntegerField(default=-1, db_default=-1)
 

@@ -20,9 +20,10 @@ from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery.chunk_counts import count_rows, id_range
 from sendmill.delivery.clock import milliseconds
+from sendmill.delivery.marks import NO_MARKS, changed_marks, marks_by_chunk
 from sendmill.delivery.models import CHUNK_SHIFT
+from sendmill.delivery.recording import Attempt, record_attempts
 from sendmill.delivery.statements import statement
-from sendmill.delivery.states import State
 from sendmill.optouts.hand_off import barred_keys
 
 CLAIMABLE_CAMPAIGNS = 16
@@ -65,22 +66,6 @@ class PassingOver:
 NOTHING_PASSED_OVER = PassingOver()
 
 
-class Attempt(NamedTuple):
-    """What an attempt came to, as it is recorded. `attempts` counts this one too; times are in ms.
-
-    The order of the fields is that of sql/record_attempts.sql.
-    """
-
-    delivery_id: int
-    state: State
-    attempts: int
-    attempted_ms: int
-    next_attempt_ms: int | None
-    reply_code: int | None
-    reply: str
-    relay: str
-
-
 @dataclass(slots=True)
 class Exchange:
     """What an exchange did: the rows to send now, the chunks lost, and the chunks whose campaign isn't active."""
@@ -88,6 +73,16 @@ class Exchange:
     marked: list[ClaimedRow] = field(default_factory=list)
     lost_chunks: set[int] = field(default_factory=set)
     stopped_chunks: set[int] = field(default_factory=set)
+
+
+class _HeldChunk(NamedTuple):
+    """What sql/lock_held_chunks.sql finds of a chunk."""
+
+    chunk_id: int
+    fence: int
+    marks: str
+    status: str
+    client_id: int
 
 
 def chunk_of(delivery_id: int) -> int:
@@ -143,9 +138,9 @@ def exchange(
     those who have opted out become final; the rest are marked and may be sent.
     """
     done = Exchange()
-    involved = {chunk_of(a.delivery_id) for a in attempts}
-    involved.update(chunk_of(number) for number in unsent)
-    involved.update(chunk_of(row.id) for row in wanted)
+    settled = [attempt.delivery_id for attempt in attempts] + [*unsent]
+    asked_for = [row.id for row in wanted]
+    involved = {number >> CHUNK_SHIFT for number in settled + asked_for}
     if not involved:
         return done
     with transaction.atomic(), connection.cursor() as cursor:
@@ -153,47 +148,45 @@ def exchange(
         lifecycle.hold_status(claims[chunk_id].campaign_id for chunk_id in involved if chunk_id in claims)
         cursor.execute(statement("lock_held_chunks", ids=sorted(involved)))
         held = {
-            chunk_id: (status, client_id)
-            for chunk_id, fence, status, client_id in cursor.fetchall()
-            if chunk_id in claims and claims[chunk_id].fence == fence
+            chunk.chunk_id: chunk
+            for chunk in map(_HeldChunk._make, cursor.fetchall())
+            if chunk.chunk_id in claims and claims[chunk.chunk_id].fence == chunk.fence
         }
         done.lost_chunks = involved - held.keys()
-        done.stopped_chunks = {chunk_id for chunk_id, (status, _) in held.items() if status != "active"}
-        record_attempts(cursor, [a for a in attempts if chunk_of(a.delivery_id) in held], now)
-        give_back(cursor, [number for number in unsent if chunk_of(number) in held])
+        done.stopped_chunks = {chunk.chunk_id for chunk in held.values() if chunk.status != "active"}
+        record_attempts(cursor, [a for a in attempts if a.delivery_id >> CHUNK_SHIFT in held], now)
         sendable = held.keys() - done.stopped_chunks
-        rows = [row for row in wanted if chunk_of(row.id) in sendable]
-        opted_out = _opted_out(cursor, rows, {chunk_id: client_id for chunk_id, (_, client_id) in held.items()})
+        rows = [row for row in wanted if row.id >> CHUNK_SHIFT in sendable]
+        opted_out = _opted_out(cursor, rows, {chunk_id: chunk.client_id for chunk_id, chunk in held.items()})
         done.marked = [row for row in rows if row.id not in opted_out]
         if opted_out:
             cursor.execute(statement("mark_opted_out", ids=sorted(opted_out)), [now])
-        if done.marked:
-            cursor.execute(statement("mark_sending", ids=(row.id for row in done.marked)), [now])
+        # Of `wanted` too: when this is done again after a commit that was not confirmed, they are marked already, and
+        # may have opted out since.
+        _keep_marks(cursor, held.values(), ended=settled + asked_for, begun=[row.id for row in done.marked])
     return done
 
 
-def record_attempts(cursor: CursorWrapper, attempts: Sequence[Attempt], now: int) -> None:
-    """Write what attempts came to, in the caller's transaction, which holds their chunks."""
-    if attempts:
-        cursor.execute(statement("record_attempts"), [now, orjson.dumps(list(map(tuple, attempts))).decode()])
-
-
-def give_back(cursor: CursorWrapper, unsent: Sequence[int]) -> None:
-    """Return marked rows whose messages did not leave to what they were, in the caller's transaction."""
-    if unsent:
-        cursor.execute(statement("return_unsent", ids=unsent))
+def _keep_marks(cursor: CursorWrapper, held: Iterable[_HeldChunk], ended: Iterable[int], begun: Iterable[int]) -> None:
+    """Keep with each chunk which of its rows are being sent, now that some have ended and others begin."""
+    ended_of, begun_of = marks_by_chunk(ended), marks_by_chunk(begun)
+    for chunk in held:
+        marks = changed_marks(chunk.marks, ended_of.get(chunk.chunk_id, 0), begun_of.get(chunk.chunk_id, 0))
+        if marks != chunk.marks:
+            cursor.execute(statement("keep_marks"), [marks, chunk.chunk_id])
 
 
 def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Mapping[int, int]) -> set[int]:
-    """The ids of the rows whose address their client must not mail."""
-    by_client: dict[int, dict[str, list[int]]] = {}
-    for row in rows:
-        keys = by_client.setdefault(client_of[chunk_of(row.id)], {})
-        keys.setdefault(address_key(row.email), []).append(row.id)
+    """The ids of the rows whose address their client must not mail; `client_of` is by chunk."""
     found: set[int] = set()
-    for client_id, keys in by_client.items():
-        for key in barred_keys(cursor, client_id, keys):
-            found.update(keys[key])
+    for client_id in set(client_of.values()):
+        of_client = [row for row in rows if client_of[row.id >> CHUNK_SHIFT] == client_id]
+        keys = [address_key(row.email) for row in of_client]
+        if not keys:
+            continue
+        barred = barred_keys(cursor, client_id, keys)
+        if barred:
+            found.update(row.id for row, key in zip(of_client, keys, strict=True) if key in barred)
     return found
 
 
@@ -206,12 +199,15 @@ def release(chunk_id: int, fence: int, not_before_ms: int = 0) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement("lock_held_chunks", ids=[chunk_id]))
         found = cursor.fetchone()
-        if found is None or found[1] != fence:
+        if found is None:
             return
-        counted = count_rows(cursor, chunk_id)
-        if counted.being_sent:
+        chunk = _HeldChunk._make(found)
+        if chunk.fence != fence:
+            return
+        if chunk.marks != NO_MARKS:
             cursor.execute("UPDATE delivery_chunk SET lease_until_ms = 0 WHERE id = %s", [chunk_id])
             return
+        counted = count_rows(cursor, chunk_id)
         due_ms = None if counted.next_due_ms is None else max(counted.next_due_ms, not_before_ms)
         cursor.execute(statement("release_chunk"), [due_ms, counted.stored(), chunk_id, fence])
 

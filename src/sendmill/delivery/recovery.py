@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Literal
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery import policy
-from sendmill.delivery.chunk_counts import free_chunk, id_range
+from sendmill.delivery.chunk_counts import free_chunk
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.journal import delete_journal, journal_owners, read_journal
 from sendmill.delivery.leases import Lease, LeaseWatch
+from sendmill.delivery.marks import marked_ids
 from sendmill.delivery.owner import Owner
-from sendmill.delivery.queue import Attempt, give_back, record_attempts
+from sendmill.delivery.recording import Attempt, record_attempts
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
@@ -91,27 +93,26 @@ class Recoverer:
             locked = cursor.fetchone()
             if locked is None or (locked[0] != until_ms and not is_dead):
                 return None
-            expires = milliseconds(Campaign.objects.values_list("expires_at", flat=True).get(pk=locked[1]))
+            _, campaign_id, marks = locked
+            expires = milliseconds(Campaign.objects.values_list("expires_at", flat=True).get(pk=campaign_id))
             # Read under the lock: from here on the owner's writes are refused, and an owner that only slept sends
             # nothing more (it looks at its lease before every message's last bytes).
             journal = read_journal(self.journals, owner) if owner.node == self.node else None
-            cursor.execute(statement("marked_rows"), id_range(chunk_id))
+            marked = _marked_rows(cursor, marked_ids(chunk_id, marks))
             settled = [
                 self._attempt(number, attempts, _last_word(journal, number, fence), expires, now)
-                for number, attempts in cursor.fetchall()
+                for number, attempts in marked
             ]
-            attempts = [attempt for attempt in settled if isinstance(attempt, Attempt)]
-            unsent = [number for number in settled if isinstance(number, int)]
+            attempts = [attempt for attempt in settled if attempt is not None]
             record_attempts(cursor, attempts, now)
-            give_back(cursor, unsent)
             free_chunk(cursor, chunk_id)
         in_doubt = sum(attempt.state in (State.UNCONFIRMED, State.UNCONFIRMED_HELD) for attempt in attempts)
-        return Recovered(chunk_id, owner_text, len(attempts) - in_doubt, in_doubt, len(unsent))
+        return Recovered(chunk_id, owner_text, len(attempts) - in_doubt, in_doubt, len(marked) - len(attempts))
 
-    def _attempt(self, number: int, attempts: int, word: Outcome | None, expires: int, now: int) -> Attempt | int:
-        """What to record for a marked row, or its number if its message never left."""
+    def _attempt(self, number: int, attempts: int, word: Outcome | None, expires: int, now: int) -> Attempt | None:
+        """What to record for a marked row; None if its message never left, so that it is what it was before."""
         if word is None or word.kind is OutcomeKind.NOT_SENT:
-            return number
+            return None
         decision = policy.decide(
             word.kind,
             attempts=attempts + 1,
@@ -124,6 +125,14 @@ class Recoverer:
         return Attempt(
             number, decision.state, attempts + 1, now, decision.next_attempt_ms, word.code, word.reply, word.relay
         )
+
+
+def _marked_rows(cursor: CursorWrapper, delivery_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The ids of these rows with how often they were tried."""
+    if not delivery_ids:
+        return []
+    cursor.execute(statement("attempts_of", ids=delivery_ids))
+    return list(cursor.fetchall())
 
 
 def _last_word(journal: dict[tuple[int, int], Outcome | None] | None, number: int, fence: int) -> Outcome | None:

@@ -117,7 +117,8 @@ class RelayChannel:
                 if connection.can_take_envelope:
                     connection.wake()
                     return
-        self._open_more()
+        if len(self._open) < self._most_connections:
+            self._open_more()
 
     def withdraw(self, is_wanted_back: Callable[[Transmission], bool]) -> None:
         """Gives back, NOT_SENT, those of which nothing is on the wire yet and `is_wanted_back` is true."""

@@ -67,7 +67,7 @@ class RelayPool:
         self._channels: list[RelayChannel | OutboxChannel] = [
             OutboxChannel(relay, self, outbox_folder)
             if relay.kind == "outbox"
-            else RelayChannel(relay, self, relay.connections if ready is None else ready, _tls_context(relay))
+            else RelayChannel(relay, self, relay.connections if ready is None else ready, tls_context_of(relay))
             for relay in relays
         ]
         self._by_name = {channel.name: channel for channel in self._channels}
@@ -213,7 +213,7 @@ class RelayPool:
         return tiers[-1][0]
 
 
-def _tls_context(relay: Relay) -> ssl.SSLContext | None:
+def tls_context_of(relay: Relay) -> ssl.SSLContext | None:
     """How TLS to this relay is done: certificates and names are checked unless verify=no."""
     if relay.tls == "none":
         return None

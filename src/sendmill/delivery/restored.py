@@ -31,12 +31,13 @@ from django.db.models import Q
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.delivery import policy
-from sendmill.delivery.chunk_counts import BEING_SENT, free_chunk, id_range
+from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.expand import expand_step
 from sendmill.delivery.journal import journal_owners, read_journal
+from sendmill.delivery.marks import marked_ids
 from sendmill.delivery.models import Chunk, SlotHolding, WorkerReport
-from sendmill.delivery.queue import Attempt, record_attempts
+from sendmill.delivery.recording import Attempt, record_attempts
 from sendmill.delivery.states import FIRST_FINAL, State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.ids import KIND_QUEUE, number_of
@@ -130,17 +131,18 @@ def _settle(
             pass
     decide = _Decisions(witnesses, in_doubt, retry_seconds, milliseconds(campaign.expires_at), milliseconds(now))
     open_chunks = Chunk.objects.filter(campaign=campaign).filter(Q(due_ms__isnull=False) | ~Q(owner=""))
-    for chunk_id, fence in list(open_chunks.order_by("pk").values_list("pk", "fence")):
-        _settle_chunk(chunk_id, fence, decide, settled)
+    for chunk in list(open_chunks.order_by("pk").only("fence", "being_sent")):
+        _settle_chunk(chunk, decide, settled)
     return settled
 
 
 @transaction.atomic
-def _settle_chunk(chunk_id: int, fence: int, decide: "_Decisions", settled: Settled) -> None:
+def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
+    marked = set(marked_ids(chunk.pk, chunk.being_sent))
     with connection.cursor() as cursor:
         attempts = []
-        for number, state, count in _open_rows(cursor, chunk_id):
-            attempt = decide.about(number, state, count, fence)
+        for row in _open_rows(cursor, chunk.pk, marked):
+            attempt = decide.about(row, chunk.fence)
             if attempt is None:
                 settled.at_stake += 1
                 continue
@@ -149,15 +151,24 @@ def _settle_chunk(chunk_id: int, fence: int, decide: "_Decisions", settled: Sett
             settled.in_doubt += attempt.state is State.UNCONFIRMED
             settled.held += attempt.state is State.UNCONFIRMED_HELD
         record_attempts(cursor, attempts, decide.now_ms)
-        free_chunk(cursor, chunk_id)
+        free_chunk(cursor, chunk.pk)
 
 
-def _open_rows(cursor: CursorWrapper, chunk_id: int) -> list[tuple[int, State, int]]:
+class _OpenRow(NamedTuple):
+    """A recipient that the backup leaves open. `is_marked`: its message was being sent."""
+
+    number: int
+    state: State
+    attempts: int
+    is_marked: bool
+
+
+def _open_rows(cursor: CursorWrapper, chunk_id: int, marked: Collection[int]) -> list[_OpenRow]:
     cursor.execute(
         "SELECT id, state, attempts FROM delivery_delivery WHERE id BETWEEN %s AND %s AND state < %s ORDER BY id",
         [*id_range(chunk_id), FIRST_FINAL],
     )
-    return [(number, State(state), attempts) for number, state, attempts in cursor.fetchall()]
+    return [_OpenRow(number, State(state), attempts, number in marked) for number, state, attempts in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +181,16 @@ class _Decisions:
     expires_ms: int
     now_ms: int
 
-    def about(self, number: int, state: State, attempts: int, fence: int) -> Attempt | None:
+    def about(self, row: _OpenRow, fence: int) -> Attempt | None:
         """The attempt to record, or None to leave the recipient as it is. `fence` is its chunk's in the backup."""
+        number, _, attempts, is_marked = row
         if number in self.witnesses.logged:
             reply = "named in the mail server's log that the restore was given"
             return self._attempt(number, State.DELIVERED, attempts, None, reply)
         word = self.witnesses.journals.get(number)
-        if word is not None and _is_news(word, state, fence):
+        if word is not None and _is_news(word, row, fence):
             return self._doubtful(number, attempts) if word.outcome is None else self._answered(word.outcome, attempts)
-        if state in BEING_SENT:
+        if is_marked:
             return self._doubtful(number, attempts)
         if self.in_doubt == "hold":
             reply = "the database was restored from a backup; the message may have been sent after that was made"
@@ -208,9 +220,10 @@ class _Decisions:
         return Attempt(number, state, attempts + 1, self.now_ms, next_ms, None, reply, "")
 
 
-def _is_news(word: LastWord, state: State, fence: int) -> bool:
+def _is_news(word: LastWord, row: _OpenRow, fence: int) -> bool:
     """Whether the backup doesn't know this yet: a 4xx that it has recorded must not count twice."""
-    is_recorded = state is State.DEFERRED and word.outcome is not None and word.outcome.kind is OutcomeKind.DEFERRED
+    is_deferral = word.outcome is not None and word.outcome.kind is OutcomeKind.DEFERRED
+    is_recorded = is_deferral and row.state is State.DEFERRED and not row.is_marked
     return word.fence >= fence and not is_recorded
 
 

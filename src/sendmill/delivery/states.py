@@ -6,16 +6,14 @@ from enum import IntEnum
 class State(IntEnum):
     """One recipient's state. The numbers are stored.
 
-    queued → sending → delivered | failed | deferred | unconfirmed; and opt-out, cancelled, invalid without sending.
-    `UNCONFIRMED` is in doubt and will be sent again (`SENDING_AGAIN` while it is), `UNCONFIRMED_HELD` is in doubt
-    and stays so.
+    queued → delivered | failed | deferred | unconfirmed; and opt-out, cancelled, invalid without sending. That a row is
+    being sent is not its state but its chunk's mark (`marks`). `UNCONFIRMED` is in doubt and will be sent again,
+    `UNCONFIRMED_HELD` is in doubt and stays so.
     """
 
     QUEUED = 0
-    SENDING = 1
     DEFERRED = 2
     UNCONFIRMED = 3
-    SENDING_AGAIN = 4
     DELIVERED = 10
     BOUNCED = 11
     FAILED = 12
@@ -30,10 +28,8 @@ FIRST_FINAL = State.DELIVERED
 
 DISPOSITIONS: dict[State, str] = {
     State.QUEUED: "queued",
-    State.SENDING: "queued",
     State.DEFERRED: "deferred",
     State.UNCONFIRMED: "unconfirmed",
-    State.SENDING_AGAIN: "unconfirmed",
     State.DELIVERED: "delivered",
     State.BOUNCED: "bounced",
     State.FAILED: "failed",

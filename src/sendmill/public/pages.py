@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from sendmill.languages import LANGUAGES, preferred_language
 from sendmill.public.phrases import PHRASES, Phrases
@@ -31,9 +31,9 @@ def language_of(request: HttpRequest, otherwise: str = LANGUAGES[0]) -> str:
     return preferred_language(request.headers.get("Accept-Language", ""), otherwise)
 
 
-def page(request: HttpRequest, status: int, language: str, **words: object) -> HttpResponse:
+def page(status: int, language: str, **words: object) -> HttpResponse:
     """A page of `page.html`; `words` are title, text, and those of its button."""
-    response = render(request, "public/page.html", {"language": language, **words}, status=status)
+    response = HttpResponse(render_to_string("public/page.html", {"language": language, **words}), status=status)
     return _with_headers(response, {"Content-Security-Policy": _OUR_PAGE, "Vary": "Accept-Language", **PRIVATE})
 
 
@@ -41,23 +41,22 @@ def not_found(request: HttpRequest) -> HttpResponse:
     """The same for every token that isn't ours, whatever is wrong with it."""
     language = language_of(request)
     phrases: Phrases = PHRASES[language]
-    return page(request, 404, language, title=phrases.not_found, text=phrases.wrong_link)
+    return page(404, language, title=phrases.not_found, text=phrases.wrong_link)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     language = language_of(request)
     phrases: Phrases = PHRASES[language]
-    answer = page(request, 503, language, title=phrases.unavailable, text=phrases.try_again)
+    answer = page(503, language, title=phrases.unavailable, text=phrases.try_again)
     return _with_headers(answer, {"Retry-After": "60"})
 
 
-def message(request: HttpRequest, shown: ShownMessage, language: str) -> HttpResponse:
+def message(shown: ShownMessage, language: str) -> HttpResponse:
     """A recipient's message, harmless whatever is in it. `language` is that of its sender."""
-    if shown.is_html:
-        response = HttpResponse(shown.body)
-    else:
-        response = render(request, "public/text_message.html", {"language": language, "shown": shown})
-    return _with_headers(response, {"Content-Security-Policy": _MESSAGE, **PRIVATE})
+    html = shown.body
+    if not shown.is_html:
+        html = render_to_string("public/text_message.html", {"language": language, "shown": shown})
+    return _with_headers(HttpResponse(html), {"Content-Security-Policy": _MESSAGE, **PRIVATE})
 
 
 def _with_headers(response: HttpResponse, headers: Mapping[str, str]) -> HttpResponse:

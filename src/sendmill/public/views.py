@@ -84,8 +84,8 @@ def view_in_browser(request: HttpRequest, token: str) -> HttpResponse:
     if shown is None:
         language = pages.language_of(request, recipient.client.language)
         phrases = PHRASES[language]
-        return pages.page(request, 404, language, title=phrases.gone, text=phrases.gone_detail)
-    return pages.message(request, shown, recipient.client.language)
+        return pages.page(404, language, title=phrases.gone, text=phrases.gone_detail)
+    return pages.message(shown, recipient.client.language)
 
 
 def _state_page(request: HttpRequest, token: str, recipient: Recipient, *, was_opted_out: bool = False) -> HttpResponse:
@@ -110,7 +110,7 @@ def _state_page(request: HttpRequest, token: str, recipient: Recipient, *, was_o
                 "action": f"../subscribe-again/{token}",
                 "button": phrases.take_back,
             }
-    return pages.page(request, 200, language, is_outcome=request.method == "POST", **words)
+    return pages.page(200, language, is_outcome=request.method == "POST", **words)
 
 
 def _hinted(email: str) -> str:

@@ -50,7 +50,11 @@ class Dns:
         return [b"".join(record.strings).decode("utf-8", "replace") for record in found]
 
     def addresses(self, host: str) -> list[Address]:
-        """The IPv4 and IPv6 addresses of a name."""
+        """The IPv4 and IPv6 addresses of a name; an address is its own."""
+        try:
+            return [ipaddress.ip_address(host)]
+        except ValueError:
+            pass
         found = [*self._ask(host, "A"), *self._ask(host, "AAAA")]
         return [ipaddress.ip_address(record.to_text()) for record in found]
 

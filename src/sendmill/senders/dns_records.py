@@ -104,7 +104,7 @@ def spf_count_check(domain: str, found: Sequence[str], public_hosts: Sequence[st
         text = f"There are {len(found)} SPF records, and receivers then ignore all of them: make them one."
         return RecordCheck("SPF", domain, "TXT", RecordState.WRONG, text, tuple(found))
     if public_hosts:
-        wanted = f"v=spf1 {' '.join(f'a:{host}' for host in public_hosts)} ~all"
+        wanted = f"v=spf1 {' '.join(map(_mechanism, public_hosts))} ~all"
         text = (
             "No record says who may send for this domain. This one allows the mail server; one of a provider that "
             "sends from other addresses is allowed by the `include:` that the provider names."
@@ -151,7 +151,15 @@ def _with_hosts(record: str, hosts: Sequence[str]) -> str:
     """The record with these hosts allowed, before the term that matches everybody."""
     words = record.split()
     last = next((index for index, word in enumerate(words) if _ends_record(word)), len(words))
-    return " ".join([*words[:last], *(f"a:{host}" for host in hosts), *words[last:]])
+    return " ".join([*words[:last], *map(_mechanism, hosts), *words[last:]])
+
+
+def _mechanism(host: str) -> str:
+    """The term that allows a mail server."""
+    try:
+        return f"ip{ipaddress.ip_address(host).version}:{host}"
+    except ValueError:
+        return f"a:{host}"
 
 
 def _ends_record(word: str) -> bool:

@@ -12,7 +12,7 @@ from sendmill.contacts.models import Contact, ContactGroup
 from sendmill.delivery import queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.models import Delivery
-from sendmill.delivery.queue import Attempt
+from sendmill.delivery.recording import Attempt
 from sendmill.delivery.states import State
 from sendmill.results.export import COLUMNS
 from tests.database.api.conftest import Answer, Program, Tenant

@@ -5,7 +5,7 @@ import pytest
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery import queue, reports
 from sendmill.delivery.clock import now_ms
-from sendmill.delivery.queue import Attempt
+from sendmill.delivery.recording import Attempt
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import RelayHealth
 from tests.database.api.conftest import Program, Tenant

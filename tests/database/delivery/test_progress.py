@@ -12,7 +12,8 @@ from sendmill.delivery import closing, expand, queue
 from sendmill.delivery.clock import moment_of, now_ms
 from sendmill.delivery.models import Chunk, Delivery
 from sendmill.delivery.progress import count_campaign, progress_of
-from sendmill.delivery.queue import Attempt, Claim, ClaimedRow
+from sendmill.delivery.queue import Claim, ClaimedRow
+from sendmill.delivery.recording import Attempt
 from sendmill.delivery.reports import Reports
 from sendmill.delivery.states import State
 from tests.database.campaigns.making import make_client

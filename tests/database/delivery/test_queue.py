@@ -6,8 +6,10 @@ from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.delivery import closing, queue
 from sendmill.delivery.clock import now_ms
+from sendmill.delivery.marks import marked_ids
 from sendmill.delivery.models import Chunk, Delivery
-from sendmill.delivery.queue import Attempt, Claim, ClaimedRow, chunk_of
+from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
+from sendmill.delivery.recording import Attempt
 from sendmill.delivery.states import State
 from tests.database.campaigns.making import make_client
 from tests.database.delivery.making import LEASE_MS, expanded_campaign, opt_out
@@ -38,6 +40,12 @@ def record(claim: Claim, attempts: list[Attempt]) -> queue.Exchange:
 
 def states() -> list[State]:
     return [State(state) for state in Delivery.objects.order_by("id").values_list("state", flat=True)]
+
+
+def being_sent(claim: Claim) -> list[int]:
+    """Which of a claim's rows are marked, by their numbers in it."""
+    marked = marked_ids(claim.chunk_id, Chunk.objects.get(pk=claim.chunk_id).being_sent)
+    return [[row.id for row in claim.rows].index(number) for number in marked]
 
 
 def test_a_claim_carries_all_that_rendering_needs():
@@ -105,8 +113,9 @@ def test_marking_is_durable_before_sending_and_recording_ends_it():
     expanded_campaign(2)
     claim = claimed()
     assert mark(claim, claim.rows).marked == claim.rows
-    assert states() == [State.SENDING, State.SENDING]
+    assert being_sent(claim) == [0, 1]
     record(claim, [attempt(row, State.DELIVERED) for row in claim.rows])
+    assert being_sent(claim) == []
     delivery = Delivery.objects.first()
     assert delivery is not None
     assert (delivery.state, delivery.attempts) == (State.DELIVERED, 1)
@@ -122,6 +131,48 @@ def test_recording_twice_changes_nothing():
     before = Delivery.objects.values("state", "attempts", "start_ms").get()
     record(claim, [recorded])
     assert Delivery.objects.values("state", "attempts", "start_ms").get() == before
+
+
+def test_marks_of_what_is_done_again_after_an_unconfirmed_commit_are_those_of_the_last_time():
+    client = make_client()
+    campaign = expanded_campaign(3, client=client)
+    claim = claimed()
+    mark(claim, claim.rows)
+    opt_out(client, "person1@example.com")
+    assert mark(claim, claim.rows).marked == [claim.rows[0], claim.rows[2]]
+    assert being_sent(claim) == [0, 2]
+    lifecycle.set_status(client, campaign.object_id, "paused")
+    assert mark(claim, claim.rows).marked == []
+    assert being_sent(claim) == []
+
+
+def test_attempts_alike_and_others_are_recorded_with_their_own_replies():
+    expanded_campaign(12)
+    claim = claimed()
+    mark(claim, claim.rows)
+    replies = [f"2.0.0 Ok: queued as \"{number}'é" for number in range(10)]
+    alike = [
+        Attempt(row.id, State.DELIVERED, 1, 1_795_000_000_000, None, 250, reply, "relay:25")
+        for row, reply in zip(claim.rows[:10], replies, strict=True)
+    ]
+    others = [attempt(claim.rows[10], State.DEFERRED, 1_795_000_060_000, 451), attempt(claim.rows[11], State.FAILED)]
+    record(claim, [*alike[:5], *others, *alike[5:]])
+    assert being_sent(claim) == []
+    found = list(Delivery.objects.order_by("id"))
+    assert [row.reply for row in found[:10]] == replies
+    assert {
+        (row.state, row.attempts, row.start_ms, row.next_attempt_ms, row.reply_code, row.relay) for row in found[:10]
+    } == {(State.DELIVERED, 1, 1_795_000_000_000, None, 250, "relay:25")}
+    assert (found[10].state, found[10].next_attempt_ms, found[10].reply_code) == (
+        State.DEFERRED,
+        1_795_000_060_000,
+        451,
+    )
+    assert found[11].state == State.FAILED
+    record(claim, alike)
+    assert list(Delivery.objects.order_by("id").values("state", "attempts", "start_ms", "reply")) == [
+        {"state": row.state, "attempts": row.attempts, "start_ms": row.start_ms, "reply": row.reply} for row in found
+    ]
 
 
 def test_start_is_the_first_attempt_and_stays_it():
@@ -145,7 +196,8 @@ def test_an_opt_out_between_claim_and_mark_holds():
     opt_out(make_client("Another"), "person0@example.com")
     done = mark(claim, claim.rows)
     assert [row.email for row in done.marked] == ["person0@example.com", "person2@example.com"]
-    assert states() == [State.SENDING, State.OPTOUT, State.SENDING]
+    assert being_sent(claim) == [0, 2]
+    assert states() == [State.QUEUED, State.OPTOUT, State.QUEUED]
 
 
 @pytest.mark.parametrize("status", ["paused", "cancelled"])
@@ -187,8 +239,9 @@ def test_unsent_rows_go_back_to_what_they_were():
     in_doubt, deferred, _queued = claim.rows
     record(claim, [attempt(in_doubt, State.UNCONFIRMED, now_ms()), attempt(deferred, State.DEFERRED, now_ms())])
     mark(claim, claim.rows)
-    assert states() == [State.SENDING_AGAIN, State.SENDING, State.SENDING]
+    assert being_sent(claim) == [0, 1, 2]
     queue.exchange({claim.chunk_id: claim}, [], [row.id for row in claim.rows], [], now_ms())
+    assert being_sent(claim) == []
     assert states() == [State.UNCONFIRMED, State.DEFERRED, State.QUEUED]
 
 
@@ -288,7 +341,8 @@ def test_a_cancel_makes_what_is_open_final_and_leaves_what_a_worker_holds():
     queue.release(free.chunk_id, free.fence)
     lifecycle.set_status(client, campaign.object_id, "cancelled")
     assert closing.close_chunks_of_cancelled(now_ms()) == 1
-    assert states()[:10] == [State.SENDING] + [State.QUEUED] * 9
+    assert being_sent(held) == [0]
+    assert states()[:10] == [State.QUEUED] * 10
     assert states()[10:] == [State.UNCONFIRMED_HELD] + [State.CANCELLED] * 9
     record(held, [attempt(held.rows[0], State.DELIVERED)])
     queue.release(held.chunk_id, held.fence)

@@ -2,15 +2,18 @@
 
 import os
 import subprocess
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import pytest
+from django.apps import apps
 
 from sendmill.delivery import queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.journal import Journal
 from sendmill.delivery.leases import Lease, LeaseWatch
+from sendmill.delivery.marks import NO_MARKS, marked_ids
 from sendmill.delivery.models import Chunk, Delivery
 from sendmill.delivery.owner import Owner, this_process
 from sendmill.delivery.queue import Claim
@@ -105,6 +108,16 @@ def test_lines_of_another_fence_say_nothing_about_this_one(tmp_path: Path, dead_
     assert states() == [State.QUEUED]
 
 
+def test_what_was_a_state_of_rows_before_is_moved_to_marks(tmp_path: Path):
+    claim = claim_and_mark(Owner("cccccccccccc", 1, 1), 4)
+    Chunk.objects.update(being_sent=NO_MARKS)
+    for row, state, next_attempt_ms in zip(claim.rows, (1, 1, 4, 0), (None, 5, 5, None), strict=True):
+        Delivery.objects.filter(pk=row.id).update(state=state, next_attempt_ms=next_attempt_ms)
+    import_module("sendmill.delivery.migrations.0004_marks").move_marks(apps, None)
+    assert marked_ids(claim.chunk_id, Chunk.objects.get().being_sent) == [row.id for row in claim.rows[:3]]
+    assert states() == [State.QUEUED, State.DEFERRED, State.UNCONFIRMED, State.QUEUED]
+
+
 def test_a_torn_line_is_no_intent(tmp_path: Path, dead_owner: Owner):
     claim = claim_and_mark(dead_owner, 1)
     journal = Journal(tmp_path / "journals", dead_owner)
@@ -156,7 +169,7 @@ def test_a_lease_that_was_renewed_before_it_could_be_recovered_holds(tmp_path: P
 
     monkeypatch.setattr(LeaseWatch, "ended", renewed_just_after)
     assert recover_until_the_lease_ends(mine, clock) == []
-    assert states() == [State.SENDING]
+    assert Chunk.objects.get().being_sent != NO_MARKS
 
 
 def test_settled_journals_of_the_dead_are_deleted_and_others_kept(tmp_path: Path, dead_owner: Owner):

@@ -10,6 +10,7 @@ from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.delivery import queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.expand import expand_step
+from sendmill.delivery.marks import NO_MARKS
 from sendmill.delivery.models import Chunk, Delivery
 from sendmill.delivery.restored import (
     CHUNKS_PASSED_OVER,
@@ -110,8 +111,12 @@ def test_a_4xx_that_the_backup_has_recorded_counts_once() -> None:
     _, ids = marked(1, of=1)
     fence = Chunk.objects.get().fence
     Delivery.objects.update(state=State.DEFERRED, attempts=1, reply="later", next_attempt_ms=now_ms())
-    settled("pause", **{f"n{ids[0]}": LastWord(fence, outcome(ids[0], OutcomeKind.DEFERRED))})
-    assert list(Delivery.objects.values_list("attempts", flat=True)) == [1]
+    word = {f"n{ids[0]}": LastWord(fence, outcome(ids[0], OutcomeKind.DEFERRED))}
+    being_sent = Chunk.objects.get().being_sent
+    for marks, attempts in ((NO_MARKS, 1), (being_sent, 2)):  # marked, it was being sent again
+        Chunk.objects.update(being_sent=marks, fence=fence)
+        settled("pause", **word)
+        assert list(Delivery.objects.values_list("attempts", flat=True)) == [attempts]
 
 
 def test_who_had_no_row_yet_is_at_stake_too() -> None:

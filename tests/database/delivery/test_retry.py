@@ -7,7 +7,8 @@ from sendmill.campaigns.models import Campaign
 from sendmill.delivery import closing, queue, retry
 from sendmill.delivery.clock import milliseconds, now_ms
 from sendmill.delivery.models import Delivery, RetryChunk
-from sendmill.delivery.queue import Attempt, Claim
+from sendmill.delivery.queue import Claim
+from sendmill.delivery.recording import Attempt
 from sendmill.delivery.states import State
 from sendmill.errors import Conflict, NotFound
 from tests.database.campaigns.making import make_client

@@ -243,10 +243,10 @@ def peak_memory(file: BinaryIO) -> int:
 )
 def test_memory_does_not_grow_with_the_file(line: bytes, block_bytes: int) -> None:
     block = line * (block_bytes // len(line) + 1)
-    small, large = (peak_memory(io.BufferedReader(GeneratedFile(b"name,email\n", block, count))) for count in (60, 180))
+    small, large = (peak_memory(io.BufferedReader(GeneratedFile(b"name,email\n", block, count))) for count in (20, 60))
     assert large < small + 300_000
 
 
 def test_a_file_of_blank_lines_gives_signs_of_life() -> None:
-    file = io.BytesIO(b"name,email\n" + b"\n" * 10_000_000)
+    file = io.BytesIO(b"name,email\n" + b"\n" * 3_500_000)
     assert len(list(open_contacts(file, email_index=1).batches())) >= 3

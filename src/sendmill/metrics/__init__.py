@@ -1,0 +1,1 @@
+"""Numbers that grow with what happens, over all processes and machines, for Prometheus."""
