@@ -6,6 +6,7 @@ A section adds its pages here, and what they show to `fill`.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.browser.contact_pages import CONTACT_PAGES, fill_contacts
 from tests.browser.site import Site
 
 Things = dict[str, str]
@@ -22,12 +23,13 @@ class Shown(NamedTuple):
 
 def fill(site: Site) -> Things:
     """Makes what the pages show, through the API."""
-    return {}
+    return fill_contacts(site)
 
 
 PAGES = (
     Shown("sign-in", lambda _: "/sign-in/", is_signed_in=False),
     Shown("overview", lambda _: "/"),
     Shown("clients", lambda _: "/clients/"),
+    *(Shown(name, path.format_map) for name, path in CONTACT_PAGES.items()),
     Shown("not-found", lambda _: "/nothing/"),
 )

@@ -6,7 +6,7 @@ import time
 
 from sendmill.accounts import audit
 from sendmill.accounts.clients import find_client
-from sendmill.commands.run import require_current_schema
+from sendmill.commands.preconditions import require_current_schema
 from sendmill.people.erasing import Step, ask, take_step
 
 WAIT_SECONDS = 1.0

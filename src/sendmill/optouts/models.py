@@ -56,7 +56,7 @@ class OptOutChange(models.Model):
 
 
 class Suppression(models.Model):
-    """The digest of an erased person's address (see `suppressions`). `secret_id` tells with which secret it was made."""
+    """The digest of an erased person's address. `secret_id` tells with which secret it was made (`suppressions`)."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+", db_index=False)
     digest = models.CharField(max_length=40)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import tempfile
 import threading
 from pathlib import Path
@@ -43,6 +44,12 @@ def page_of(browser: Browser, name: str, query: str = "", **parameters: str) -> 
     return text_of(answer.content)
 
 
+def next_page(html: str) -> str | None:
+    """Where "More" leads."""
+    found = re.search(r'href="([^"]*)" rel="next"', html)
+    return found[1].replace("&amp;", "&") if found else None
+
+
 def upload(browser: Browser, path: str, content: bytes, **fields: str) -> Import:
     answer = browser.post(path, {"csv_file": SimpleUploadedFile("people.csv", content), **fields})
     assert answer.status_code == 302, text_of(answer.content)
@@ -77,34 +84,33 @@ def test_a_group_is_added_renamed_and_deleted_unless_a_campaign_needs_it(acme: T
 
 def test_contacts_are_paged_and_found_by_the_beginning_of_their_address(acme: Tenant) -> None:
     people = [f"person{number:03}@example.com" for number in range(2 * PAGE_CONTACTS + 1)]
-    group = filled(acme.client, *(f"{email},Somebody,x" for email in people), "Zoë@Bücher.example,Zoë,y", "per%son@a.example,P,z")
+    zoe, percent = "Zoë@Bücher.example", "per%son@a.example"
+    group = filled(acme.client, *(f"{email},Somebody,x" for email in [*people, zoe, percent]))
     seen: list[str] = []
     url: str | None = reverse("web:group", args=[group.object_id])
     while url:
         html = acme.viewer.get(url).content.decode()
         seen += [email for email in people if f">{email}<" in html]
-        older = html.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
-        url = older if 'rel="next"' in html else None
+        url = next_page(html)
     assert seen == people
     for wanted, found in (
         ("PERSON01", people[10:20]),
-        ("zoë@b", ["Zoë@Bücher.example"]),
-        ("per%", ["per%son@a.example"]),
+        ("ZOË@", [zoe]),
+        ("zoë@bücher.example", [zoe]),
+        ("per%", [percent]),
         ("per_", []),
         ("erson", []),
     ):
-        html = acme.viewer.get(f"/contacts/{group.object_id}/?{urlencode({'q': wanted})}", headers={"HX-Request": "true"})
-        shown = [email for email in [*people, "Zoë@Bücher.example", "per%son@a.example"] if f">{email}<" in html.content.decode()]
-        assert shown == found, wanted
+        path = f"/contacts/{group.object_id}/?{urlencode({'q': wanted})}"
+        part = acme.viewer.get(path, headers={"HX-Request": "true"}).content.decode()
+        assert [email for email in [*people, zoe, percent] if f">{email}<" in part] == found, wanted
     assert "No address begins like that" in page_of(acme.viewer, "group", "?q=nobody", group_id=group.object_id)
 
 
 def test_a_file_is_looked_at_uploaded_and_its_rejects_are_shown(acme: Tenant) -> None:
     group = filled(acme.client, "old@example.com,Old,x")
     content = f"name;mail;{EVIL}\nAnn;ann@example.com;1\n{EVIL};{EVIL};2\n".encode()
-    sampled = acme.editor.post(
-        "/uploads/sample/", {"sample": SimpleUploadedFile("x", content), "asks_names": "1"}
-    )
+    sampled = acme.editor.post("/uploads/sample/", {"sample": SimpleUploadedFile("x", content), "asks_names": "1"})
     assert EVIL.encode() not in sampled.content
     assert "1 of the first 2 rows can't be used" in text_of(sampled.content)
     assert '<option value="1" selected>mail' in sampled.content.decode()
@@ -147,7 +153,7 @@ def test_one_contact_is_added_changed_and_taken_out(acme: Tenant) -> None:
     group = filled(acme.client, "ann@example.com,Ann,1")
     add = reverse("web:contact-add", args=[group.object_id])
     assert "@" in text_of(acme.editor.post(add, {"email": "no address", "name": ""}).content)
-    acme.editor.post(add, {"email": "Bob@example.com", "name": "=1+1, \"Bob\""})
+    acme.editor.post(add, {"email": "Bob@example.com", "name": '=1+1, "Bob"'})
     acme.editor.post(add, {"email": "ANN@example.com", "name": "Annie"})
     assert emails_of(group) == ["ANN@example.com", "Bob@example.com"]
     shown = page_of(acme.viewer, "person", "?email=bob@EXAMPLE.com")
@@ -199,7 +205,7 @@ def test_opt_outs_are_listed_searched_added_and_removed_with_a_reason(acme: Tena
     assert OptOut.objects.filter(client=acme.client).count() == 121
     first = acme.viewer.get("/opt-outs/").content.decode()
     assert "person119@" in first and "person069@" not in first and "secret@" not in first and "uploaded list" in first
-    assert "person069@" in page_of(acme.viewer, "optouts", first.partition("/opt-outs/?q=")[2] and "?q=" + first.partition("/opt-outs/?q=")[2].partition('"')[0].replace("&amp;", "&"))
+    assert "person069@" in acme.viewer.get(next_page(first) or "").content.decode()
     assert "person011@" in page_of(acme.viewer, "optouts", "?q=Person01")
     assert "ann@" not in page_of(acme.viewer, "optouts", "?q=Person01")
 
