@@ -1,23 +1,21 @@
 """How a person is erased, in steps; each is short, and can be repeated without harm.
 
     ask: never mailed again, opt-outs forgotten (at once)
-    contacts   out of all groups, and of what imports have staged; then again when no earlier import is under way
+    contacts   out of all groups, when no import is under way
     results    their copies, chunk by chunk; a chunk in a worker's hands is waited for
     rejected   rows that imports rejected
     log        mentions in the audit log
     done       the address itself
 
-An upload that came before the erasure may still bring the address back, and a campaign that is expanding may still
-write a result: so these are waited for. What comes later is somebody's new decision, and is not mailed all the same.
+An import under way may have read the address already, and a campaign that is expanding may still write a result: so
+these are waited for. What an import brings later is somebody's new decision, and is not mailed all the same.
 """
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from enum import Enum, auto
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sendmill.accounts.audit import replace_in_log
@@ -41,6 +39,7 @@ from sendmill.results.of_address import AddressRow, rows_of_address, runs
 CHUNKS_AT_ONCE = 100
 REJECTED_AT_ONCE = 5_000
 PAGE_ROWS = 2_000
+_OVER = (ImportState.DONE, ImportState.FAILED)
 ERASED_TEXT = "[erased]"
 
 
@@ -102,17 +101,14 @@ def take_step(erasure_id: int) -> Step:
 def _remove_contacts(erasure: Erasure) -> Step:
     if not _holds(erasure):
         return Step.MORE
-    waits = _earlier_imports(erasure.client, erasure.requested_on).exists()
-    groups = ContactGroup.objects.filter(client=erasure.client).values_list("contact_set_id", flat=True)
-    campaigns = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
-    staged = (
-        Import.objects.filter(client=erasure.client)
-        .filter(_has_own_set())
-        .values_list("staging_set_id", "successor_set_id")
-    )
-    sets = {*groups, *campaigns.values_list("contact_set_id", flat=True), *(pk for pair in staged for pk in pair if pk)}
-    erasure.contacts += remove_address(sorted(sets), erasure.email_key)
-    return _go_on(erasure, Stage.CONTACTS if waits else Stage.RESULTS, Step.WAIT if waits else Step.MORE)
+    # Locked, no import of theirs begins to be applied meanwhile.
+    groups = list(ContactGroup.objects.select_for_update(no_key=True).filter(client=erasure.client).order_by("pk"))
+    if Import.objects.filter(client=erasure.client).exclude(state__in=_OVER).exists():
+        return Step.WAIT
+    reading = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
+    sets = {*(group.contact_set_id for group in groups), *reading.values_list("contact_set_id", flat=True)}
+    erasure.contacts = remove_address(sorted(sets), erasure.email_key)
+    return _go_on(erasure, Stage.RESULTS, Step.MORE)
 
 
 def _erase_results(erasure: Erasure) -> Step:
@@ -204,14 +200,3 @@ def _go_on(erasure: Erasure, stage: Stage, step: Step) -> Step:
     erasure.stage = stage
     erasure.save(update_fields=["stage", "cursor", "contacts", "results", "rejected_rows"])
     return step
-
-
-def _has_own_set() -> Q:
-    return Q(staging_set__isnull=False) | Q(successor_set__isnull=False)
-
-
-def _earlier_imports(client: Client, moment: datetime) -> QuerySet[Import]:
-    """Imports under way whose files came before that moment."""
-    return Import.objects.filter(client=client, created_on__lte=moment).exclude(
-        state__in=(ImportState.DONE, ImportState.FAILED)
-    )
