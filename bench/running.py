@@ -143,6 +143,11 @@ class RunningServer:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         return next((word for word in arguments if word in ("web", "schedule", "deliver", "run")), "web")
 
+    def forget_peaks(self) -> None:
+        """Count peaks of memory from now on (proc(5), clear_refs)."""
+        for pid in self.process_ids():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
     def peaks(self) -> dict[str, int]:
         """Peak resident memory in bytes by process: its role and number."""
         found = {}

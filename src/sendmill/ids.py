@@ -15,20 +15,31 @@ _PATTERN = re.compile(r"[0-9a-fA-F]{24}")
 _counter = itertools.count(secrets.randbelow(1 << 24))
 _process_bytes = {os.getpid(): secrets.token_hex(5)}
 
+COUNTER_MASK = 0xFFFFFF
+"""The bits of a number that an id ends in."""
+
 KIND_DELIVERY = 0xD0
 KIND_QUEUE = 0xD1
 
 
 def new_object_id() -> str:
-    """A new id, unique across processes and machines: 24 lower-case hex digits.
+    """A new id, unique across processes and machines: 24 lower-case hex digits."""
+    return f"{_time_and_process()}{next(_counter) & COUNTER_MASK:06x}"
 
-    The five random bytes belong to the process id that drew them, so that a forked child draws its own.
-    """
+
+def new_object_ids(count: int) -> tuple[str, int]:
+    """Many new ids: what they begin with, and the first of their numbers, of which each ends in the lowest 24 bits."""
+    first, *_ = itertools.islice(_counter, count)
+    return _time_and_process(), first
+
+
+def _time_and_process() -> str:
+    """The five random bytes belong to the process id that drew them, so that a forked child draws its own."""
     pid = os.getpid()
     process = _process_bytes.get(pid)
     if process is None:
         process = _process_bytes.setdefault(pid, secrets.token_hex(5))
-    return f"{int(time.time()) & 0xFFFFFFFF:08x}{process}{next(_counter) & 0xFFFFFF:06x}"
+    return f"{int(time.time()) & 0xFFFFFFFF:08x}{process}"
 
 
 def parse_object_id(text: str) -> str | None:

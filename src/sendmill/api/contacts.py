@@ -17,7 +17,7 @@ from sendmill.api.resources import ResourceView, ids_of, times_of
 from sendmill.api.streaming import array_of_rows, array_of_streams, object_with_array, stream_answer
 from sendmill.campaigns.lifecycle import Part
 from sendmill.contacts import groups
-from sendmill.contacts.groups import ContactRow
+from sendmill.contacts.fragments import StoredContact
 from sendmill.contacts.models import ContactGroup
 
 _GROUPS_A_PAGE = 200
@@ -61,8 +61,12 @@ class ContactGroupView(ResourceView[ContactGroup]):
 
 
 def _with_contacts(group: ContactGroup) -> Iterator[bytes]:
-    contacts = array_of_rows(groups.contact_pages(group.contact_set_id), ContactRow._asdict)
+    contacts = array_of_rows(groups.contact_pages(group.contact_set_id), _shown)
     return object_with_array(_head(group), "contacts", contacts, times_of(group))
+
+
+def _shown(contact: StoredContact) -> dict[str, str]:
+    return {"name": contact[1], "email": contact[0]}
 
 
 def _head(group: ContactGroup) -> dict[str, Any]:

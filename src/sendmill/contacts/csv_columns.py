@@ -1,6 +1,8 @@
 """Which column is which, and under what name each one's cells are kept."""
 
 import re
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from sendmill.addresses import InvalidAddress, parse_address
 from sendmill.contacts.csv_dialect import holds_address
@@ -41,7 +43,8 @@ class Columns:
     """The names under which the cells of a row are kept: `names`, in the order of the columns.
 
     The chosen ones are `email` and `name` (only `email` if they are one column), the others have their headers, each
-    a different one. `email_header` is what the file calls the email column.
+    a different one. `other_names` are those of the columns that were not chosen, `others` picks their cells from a row
+    as long as the header. `email_header` is what the file calls the email column.
     """
 
     def __init__(self, first_row: list[str], email_index: int, name_index: int | None) -> None:
@@ -60,6 +63,9 @@ class Columns:
         self.email_header = headers[email_index] or f"column_{email_index}"
         self.names = [self._name(index, header) for index, header in enumerate(headers)]
         self._beyond: list[str] = []
+        others = [index for index in range(len(headers)) if index not in (email_index, name_index)]
+        self.other_names = [self.names[index] for index in others]
+        self.others = _picker(others)
 
     def beyond(self, count: int) -> list[str]:
         """Names for `count` cells to the right of the last column."""
@@ -86,6 +92,13 @@ class Columns:
             different = f"{name}_{number}"
         self._taken.add(different)
         return different
+
+
+def _picker(indexes: list[int]) -> Callable[[list[str]], Sequence[str]]:
+    """What picks the cells of these columns from a row, quickly if there are several."""
+    if len(indexes) > 1:
+        return itemgetter(*indexes)
+    return lambda cells: [cells[index] for index in indexes]
 
 
 def _is_address(cell: str) -> bool:

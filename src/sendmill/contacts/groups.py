@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import NamedTuple
 
+import orjson
 from django.db import transaction
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
-from sendmill.contacts.contact_sets import GRACE, PAGE_CONTACTS, StoredContact, contact_page, retire
-from sendmill.contacts.models import ContactGroup, ContactSet
+from sendmill.contacts.contact_sets import GRACE, PAGE_CONTACTS, contact_page, retire
+from sendmill.contacts.fragments import StoredContact
+from sendmill.contacts.layouts import new_set
+from sendmill.contacts.models import ContactGroup, ContactSet, Layout
+from sendmill.contacts.pages import contacts_of, find_page, places
 
 # Clocks of several machines differ, and a purge begins by the clock of another.
 _MARGIN = timedelta(minutes=1)
@@ -20,20 +23,11 @@ class ContactsGone(Exception):
     """The set that was being read has been purged: what was read of it may be incomplete."""
 
 
-class ContactRow(NamedTuple):
-    """What a group shows of a contact."""
-
-    name: str
-    email: str
-
-
 @transaction.atomic
 def add_group(client: Client, *, tag: str) -> ContactGroup:
     """A new group without contacts."""
     now = timezone.now()
-    return ContactGroup.objects.create(
-        client=client, tag=tag, contact_set=ContactSet.objects.create(), created_on=now, modified_on=now
-    )
+    return ContactGroup.objects.create(client=client, tag=tag, contact_set=new_set(), created_on=now, modified_on=now)
 
 
 @transaction.atomic
@@ -57,28 +51,34 @@ def delete_group(client: Client, object_id: str) -> None:
     retire(group.contact_set_id, has_readers=True)
 
 
-def contact_pages(contact_set_id: int) -> Iterator[list[ContactRow]]:
-    """The contacts of a set in the order they were added, in pages of up to `PAGE_CONTACTS`.
+def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
+    """The contacts of a set in the order they were added, each as [email, name, fields, …], in pages.
 
-    Every page is a short read of its own. An import that replaces the group's contacts in the meantime points the
+    Every page is a short read of its own. An import that changes the group's contacts in the meantime points the
     group at another set; this one stays for a grace period, so that a reader sees all of the old contacts. One that
     is too slow even for that gets ContactsGone, never a silently short list.
     """
-    for page in stored_pages(contact_set_id):
-        yield [ContactRow(name, email) for _, (_, email, name, _) in page]
-
-
-def stored_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
-    """Like `contact_pages`, with all that is stored of each contact."""
-    last = 0
+    layout = ContactSet.objects.filter(pk=contact_set_id).values_list("layout", flat=True).first()
+    pages = _pages_of_rows(contact_set_id) if layout == Layout.ROWS else _pages(contact_set_id)
     while True:
-        page = contact_page(contact_set_id, last, PAGE_CONTACTS)
+        page = next(pages, None)
         if not _is_kept(contact_set_id):
             raise ContactsGone(f"Contact set {contact_set_id} has been purged, or is about to be.")
-        if page:
-            yield page
-        if len(page) < PAGE_CONTACTS:
+        if page is None:
             return
+        yield page
+
+
+def _pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
+    for place in places(contact_set_id):
+        page = find_page(place)
+        yield [] if page is None else contacts_of(page)
+
+
+def _pages_of_rows(contact_set_id: int) -> Iterator[list[StoredContact]]:
+    last = 0
+    while page := contact_page(contact_set_id, last, PAGE_CONTACTS):
+        yield [[email, name, orjson.loads(fields)] for _, (_, email, name, fields) in page]
         last = page[-1].id
 
 

@@ -133,7 +133,8 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
     record = staging.begin_anew(import_id)
     if record is None:
         apply_import(import_id)
-        _drop_file(import_id)
+        if not Import.objects.filter(pk=import_id, state=ImportState.WAITING).exists():
+            _drop_file(import_id)
         return
     try:
         with _stored_file(record, folder, stop) as file:

@@ -1,11 +1,12 @@
 """Imports: a CSV file into a contact group or into the opt-outs, as one flow.
 
-    open the file → begin → receive rows into a staging set → apply
+    open the file → begin → receive rows into a set of the import's own (or merge them there) → apply
 
 Nothing is written before the file is known to be usable, and nothing is visible before all of it has been read. What
 a crash leaves behind is seen to by `maintenance`.
 """
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from django.utils import timezone
@@ -13,7 +14,8 @@ from django.utils import timezone
 from sendmill.accounts.models import Client
 from sendmill.contacts.applying import apply_import
 from sendmill.contacts.csv_reader import ContactFile, open_contacts
-from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState
+from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState, Layout
+from sendmill.contacts.next_set import merge, receive_optouts, receive_set
 from sendmill.contacts.staging import begin_import, discard, finish, finish_unseen, receive
 from sendmill.errors import Conflict, NotFound, SendmillError
 
@@ -38,13 +40,14 @@ def run_import(
     apply_import(record.pk)
     record.refresh_from_db()
     if record.state == ImportState.FAILED:
-        raise NotFound(record.error)
+        raise Conflict(record.error) if record.group_id else NotFound(record.error)
     return record
 
 
 def carry_out(record: Import, file: BinaryIO) -> None:
     """Do what an import that `staging.begin_anew` has prepared asks for. Raises what `run_import` raises."""
-    receive(record, open_contacts(file, email_index=record.email_index, name_index=record.name_index))
+    contacts = open_contacts(file, email_index=record.email_index, name_index=record.name_index)
+    _way_of(record)(record, contacts)
     if record.dry_run:
         finish_unseen(record)
     else:
@@ -82,8 +85,21 @@ def add_group_of(record: Import, *, tag: str) -> ContactGroup:
 def _received(client: Client, kind: ImportKind, group: ContactGroup | None, contacts: ContactFile) -> Import:
     record = begin_import(client, kind, group)
     try:
-        receive(record, contacts)
+        _way_of(record)(record, contacts)
     except SendmillError:
         discard(record)
         raise
     return record
+
+
+def _way_of(record: Import) -> Callable[[Import, ContactFile], None]:
+    assert record.staging_set is not None, "begun"
+    if record.staging_set.layout == Layout.ROWS:
+        return receive
+    match record.kind:
+        case ImportKind.UPDATE | ImportKind.DELETE if not record.dry_run:
+            return merge
+        case ImportKind.OPTOUT_ADD | ImportKind.OPTOUT_DELETE:
+            return receive_optouts
+        case _:
+            return receive_set

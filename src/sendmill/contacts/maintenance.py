@@ -4,6 +4,7 @@ Both do a bounded piece of work and return whether there may be more.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -11,8 +12,10 @@ from django.utils import timezone
 
 from sendmill.contacts import applying
 from sendmill.contacts.contact_sets import GRACE, contact_page
-from sendmill.contacts.models import Contact, ContactSet
+from sendmill.contacts.models import Contact, ContactPage, ContactSet, Layout, SetPage
+from sendmill.contacts.pages import places
 
+PURGE_PAGES = 50
 PURGE_CONTACTS = 5_000
 
 
@@ -34,19 +37,36 @@ def retired_sets() -> Sequence[int]:
 
 @transaction.atomic
 def purge_retired_sets() -> bool:
-    """Delete up to PURGE_CONTACTS contacts of a set that has been retired for GRACE, and at last the set itself.
+    """Delete up to PURGE_PAGES pages of a set that has been retired for GRACE, and at last the set itself.
+
+    A page that another set shares stays. Of rows, PURGE_CONTACTS are deleted.
 
     A set stays while a campaign that is expanding has it pinned.
     """
     contact_set = _retired_sets().select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk").first()
     if contact_set is None:
         return False
-    page = contact_page(contact_set.pk, 0, PURGE_CONTACTS)
-    Contact.objects.filter(pk__in=[contact.id for contact in page]).delete()
-    if len(page) < PURGE_CONTACTS:
+    purge = _purge_rows if contact_set.layout == Layout.ROWS else _purge_pages
+    if purge(contact_set.pk):
         contact_set.delete()
     return True
 
 
 def _retired_sets() -> QuerySet[ContactSet]:
     return ContactSet.objects.filter(retired_on__lt=timezone.now() - GRACE, pins=0, groups__isnull=True)
+
+
+def _purge_pages(contact_set_id: int) -> bool:
+    """True if none is left."""
+    found = list(islice(places(contact_set_id), PURGE_PAGES))
+    page_ids = {place.page_id for place in found}
+    SetPage.objects.filter(contact_set_id=contact_set_id, number__in=[place.number for place in found]).delete()
+    page_ids -= set(SetPage.objects.filter(page_id__in=page_ids).values_list("page_id", flat=True))
+    ContactPage.objects.filter(pk__in=page_ids).delete()
+    return len(found) < PURGE_PAGES
+
+
+def _purge_rows(contact_set_id: int) -> bool:
+    page = contact_page(contact_set_id, 0, PURGE_CONTACTS)
+    Contact.objects.filter(pk__in=[contact.id for contact in page]).delete()
+    return len(page) < PURGE_CONTACTS

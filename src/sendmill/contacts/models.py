@@ -1,16 +1,19 @@
 """Contact groups, and the imports that fill them.
 
-A group points at one `ContactSet`, which holds its contacts. An import never writes into the set that readers see
-while it runs: it streams its rows into a staging set of its own, in short transactions, and only then does one of
-these, so that a crash at any moment leaves the old contacts or the new ones and workers can write all the while:
+A group points at one `ContactSet`, which holds its contacts and never changes once it is seen. An import makes a set
+of its own, in short transactions, and then one small transaction points the group at it. So a crash at any moment
+leaves the old contacts or the new, a reader never sees a mixture, and workers can write all the while on SQLite too.
 
-- replace: one small transaction points the group at the staging set;
-- a small update or delete: one short transaction merges the staged rows into the group's set (unless a campaign
-  that is expanding has pinned the set);
-- a large one: a successor set is built in short transactions, and the group is pointed at it.
+The contacts lie in pages of up to a thousand, each of them one row. A set is a list of pages, and what an update or
+delete leaves alone is shared with the set before. So a contact costs no row and no entry in an index of its own: with
+those, a million contacts took SQLite twenty times as long to write, and everything that reads them is slower too.
 
 A set that nobody points at any more is `retired` and purged later in short batches, after a grace period in which
 slow readers finish.
+
+**The layout before.** In version 0.1.0 each contact was a row, `Contact`. Sets of that layout are still read. They are
+also still written while a `RollingUpgrade` is recorded, because nodes of that version can't read pages. The next
+version drops both.
 """
 
 from django.db import models
@@ -19,9 +22,26 @@ from sendmill.accounts.models import Client, ClientResource
 from sendmill.ids import new_object_id
 
 
+class Layout(models.IntegerChoices):
+    """How the contacts of a set are stored. Nodes of version 0.1.0 know of rows only and leave the column out."""
+
+    ROWS = 0
+    PAGES = 1
+
+
+class RollingUpgrade(models.Model):
+    """A record of this says that nodes of version 0.1.0 may be at work: sets are made of rows, as they know them."""
+
+    since = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"since {self.since:%Y-%m-%d}"
+
+
 class ContactSet(models.Model):
     """A set of contacts. `pins` counts the campaigns that are reading it right now."""
 
+    layout = models.SmallIntegerField(choices=Layout.choices, db_default=Layout.ROWS)
     created_on = models.DateTimeField(auto_now_add=True)
     pins = models.PositiveIntegerField(default=0)
     retired_on = models.DateTimeField(null=True, db_index=True)
@@ -40,8 +60,41 @@ class ContactGroup(ClientResource):
         return self.tag
 
 
+class ContactPage(models.Model):
+    """Up to a thousand contacts in their order.
+
+    `keys` are their email keys, a line each. `contacts` is a JSON array of what `fragments` describes: [email, name,
+    fields, key], in which `fields` is an object of every other column, header to value, and the key is left out where
+    it is the email as written. The keys stand first: SQLite reads the row no further when they are all that is asked
+    for.
+    """
+
+    keys = models.TextField()
+    contacts = models.TextField()
+
+    def __str__(self) -> str:
+        return f"page {self.pk}"
+
+
+class SetPage(models.Model):
+    """The place of a page in a set: its number, from 0, and how many contacts it has."""
+
+    contact_set = models.ForeignKey(
+        ContactSet, on_delete=models.DO_NOTHING, related_name="pages", db_constraint=False, db_index=False
+    )
+    number = models.IntegerField()
+    page = models.ForeignKey(ContactPage, on_delete=models.DO_NOTHING, related_name="places", db_constraint=False)
+    size = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["contact_set", "number"], name="one_page_per_number")]
+
+    def __str__(self) -> str:
+        return f"page {self.number} of set {self.contact_set_id}"
+
+
 class Contact(models.Model):
-    """One contact. `fields` is a JSON object text of every other column, header to value.
+    """One contact in the layout of rows. `fields` is a JSON object text of every other column, header to value.
 
     The foreign key is not a constraint in the database: sets are purged in batches by `contact_set_id`, and a
     million look-ups of the same parent row are a quarter of an import's time.
@@ -80,8 +133,9 @@ OF_OPTOUTS = (ImportKind.OPTOUT_ADD, ImportKind.OPTOUT_DELETE)
 class ImportState(models.TextChoices):
     """receiving → applying → done; failed from either. A job is waiting first, and again after its process died.
 
-    A process that dies while receiving leaves nothing but a staging set to purge: the import has failed. One that
-    dies while applying is finished by another: what it has begun is idempotent.
+    A process that dies while receiving leaves nothing but a staging set to purge: the import has failed. So has one
+    that dies while merging pages. One that dies while changing opt-outs, or rows, is finished by another: what it has
+    begun is idempotent.
     """
 
     WAITING = "waiting"

@@ -18,12 +18,13 @@ from sendmill.contacts import csv_reader
 from sendmill.contacts.ahead import made_ahead
 from sendmill.contacts.contact_sets import StoredRow, count_written, large_cache, retire, upsert_contacts
 from sendmill.contacts.csv_reader import Batch, ContactFile, ContactRow
+from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import (
     ContactGroup,
-    ContactSet,
     Import,
     ImportKind,
     ImportState,
+    Layout,
     RejectedRow,
 )
 from sendmill.errors import Conflict
@@ -45,7 +46,7 @@ def begin_import(client: Client, kind: ImportKind, group: ContactGroup | None) -
             client=client,
             kind=kind,
             group=group,
-            staging_set=ContactSet.objects.create(),
+            staging_set=new_set(),
             heartbeat_on=now,
             created_on=now,
             modified_on=now,
@@ -59,11 +60,11 @@ def begin_anew(import_id: int) -> Import | None:
     """
     with transaction.atomic():
         record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
-        if record.state not in (ImportState.WAITING, ImportState.RECEIVING):
+        if record.state not in (ImportState.WAITING, ImportState.RECEIVING) and not is_merging(record):
             return None
         _retire_own_sets(record)
         record.state = ImportState.RECEIVING
-        record.staging_set = ContactSet.objects.create()
+        record.staging_set = new_set()
         record.successor_set = None
         record.cursor = record.accepted_rows = record.duplicate_rows = record.rejected_rows = record.read_bytes = 0
         record.heartbeat_on = timezone.now()
@@ -72,8 +73,18 @@ def begin_anew(import_id: int) -> Import | None:
     return record
 
 
+def is_merging(record: Import) -> bool:
+    """Whether contacts are being merged into a set of pages. Only who does that can go on with it."""
+    return (
+        record.state == ImportState.APPLYING
+        and record.kind in (ImportKind.UPDATE, ImportKind.DELETE)
+        and record.staging_set is not None
+        and record.staging_set.layout == Layout.PAGES
+    )
+
+
 def receive(record: Import, contacts: ContactFile) -> None:
-    """Write the rows of the file into the import's staging set, and what was rejected beside them.
+    """Write the rows of the file into the import's staging set, which is one of rows, and what was rejected.
 
     Raises InvalidField for `csv_file` if the file turns out to be no CSV, and Conflict if the import was given up
     meanwhile because it had been silent for too long.
@@ -88,6 +99,16 @@ def receive(record: Import, contacts: ContactFile) -> None:
             time.sleep(PAUSE_SECONDS)
     record.duplicate_rows = record.accepted_rows - count_written(record.staging_set_id)
     beat(record, ImportState.RECEIVING)
+
+
+@transaction.atomic
+def count_rows(record: Import, accepted: int, rejected: list[csv_reader.RejectedRow]) -> None:
+    """Count rows that were received, and keep the rejected ones. A sign of life, which raises Conflict as `beat`."""
+    room = max(0, MAX_REJECTED_ROWS - record.rejected_rows)
+    record.accepted_rows += accepted
+    record.rejected_rows += len(rejected)
+    beat(record, ImportState.RECEIVING)
+    RejectedRow.objects.bulk_create([RejectedRow(of_import=record, **row._asdict()) for row in rejected[:room]])
 
 
 def beat(record: Import, expected: ImportState) -> None:
@@ -172,17 +193,13 @@ class _ReadyBatch(NamedTuple):
 def _ready(batch: Batch, store: Callable[[ContactRow], StoredRow]) -> _ReadyBatch:
     # A dict keeps the place of the first row with a key and the values of the last.
     rows = list({row.email_key: store(row) for row in batch.contacts}.values())
-    return _ReadyBatch(rows, len(batch.contacts), batch.rejected)
+    return _ReadyBatch(rows, len(batch.keys), batch.rejected)
 
 
 @transaction.atomic
 def _receive_batch(record: Import, staging_set_id: int, batch: _ReadyBatch) -> None:
-    room = max(0, MAX_REJECTED_ROWS - record.rejected_rows)
-    record.accepted_rows += batch.accepted
-    record.rejected_rows += len(batch.rejected)
-    beat(record, ImportState.RECEIVING)
+    count_rows(record, batch.accepted, batch.rejected)
     upsert_contacts(staging_set_id, batch.rows)
-    RejectedRow.objects.bulk_create([RejectedRow(of_import=record, **row._asdict()) for row in batch.rejected[:room]])
 
 
 def _whole(row: ContactRow) -> StoredRow:

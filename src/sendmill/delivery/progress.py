@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from sendmill.campaigns.models import Campaign, Phase, Status
-from sendmill.contacts.models import Contact
+from sendmill.contacts.models import Contact, Layout
+from sendmill.contacts.pages import count_contacts
 from sendmill.delivery.chunk_counts import count_rows, read_stored
 from sendmill.delivery.clock import moment_of
 from sendmill.delivery.models import Expansion
@@ -83,5 +84,7 @@ def _all_recipients(campaign: Campaign) -> int:
     """How many recipients a campaign will have that is still being expanded: its contacts can't change meanwhile."""
     expansion = Expansion.objects.filter(campaign=campaign).first()
     done, cursor_id = (expansion.recipients, expansion.cursor) if expansion else (0, 0)
+    if campaign.contact_set is not None and campaign.contact_set.layout == Layout.PAGES:
+        return count_contacts(campaign.contact_set.pk)
     left = Contact.objects.filter(contact_set_id=campaign.contact_set_id, pk__gt=cursor_id)
     return done + left.count()

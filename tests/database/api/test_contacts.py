@@ -13,28 +13,26 @@ from pytest_django import DjangoAssertNumQueries
 from sendmill.accounts.models import Client
 from sendmill.api import contacts as contacts_api
 from sendmill.api import streaming
-from sendmill.contacts import groups
+from sendmill.contacts import groups, pages
 from sendmill.contacts.contact_sets import GRACE
 from sendmill.contacts.groups import ContactsGone
 from sendmill.contacts.maintenance import purge_retired_sets
-from sendmill.contacts.models import Contact, ContactGroup, ContactSet
+from sendmill.contacts.models import ContactGroup, ContactPage, ContactSet, SetPage
 from tests.database.api.conftest import Program, Tenant
+from tests.database.contacts.making import fill
 
 PATH = "/email/contact/"
 
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(groups, "PAGE_CONTACTS", 3)
+    monkeypatch.setattr(pages, "PAGE_CONTACTS", 3)
     monkeypatch.setattr(streaming, "_BUNDLE_BYTES", 1)
 
 
 def new_group(client: Client, contacts: int, tag: str = "People") -> ContactGroup:
     group = groups.add_group(client, tag=tag)
-    Contact.objects.bulk_create(
-        Contact(contact_set=group.contact_set, email_key=f"{n}@x.ch", email=f"{n}@x.ch", name=f"{tag} {n}")
-        for n in range(contacts)
-    )
+    fill(group, [(f"{n}@x.ch", f"{tag} {n}", {}) for n in range(contacts)])
     return group
 
 
@@ -91,8 +89,8 @@ def test_one_who_is_slower_than_the_purge_gets_json_that_does_not_parse(acme: Te
     group.contact_set = ContactSet.objects.create()
     group.save()
     ContactSet.objects.filter(pk=old.pk).update(retired_on=timezone.now() - GRACE)
-    # The purge takes contacts first, and the set that they are in at last.
-    Contact.objects.filter(contact_set=old, email__gte="6").delete()
+    # The purge takes pages first, and the set that they are in at last.
+    ContactPage.objects.filter(places__contact_set=old, places__number__gte=2).delete()
 
     with pytest.raises(ContactsGone):
         for piece in rest:
@@ -125,13 +123,13 @@ def test_a_deleted_groups_contacts_are_left_to_the_purge(acme: Tenant) -> None:
 
     acme.api.delete(f"{PATH}?_id={group.object_id}").expect(204)
 
-    assert Contact.objects.count() == 4
+    assert ContactPage.objects.count() == 2
     assert not purge_retired_sets()
     an_hour_ago = timezone.now() - GRACE - timedelta(minutes=1)
     ContactSet.objects.filter(retired_on__isnull=False).update(retired_on=an_hour_ago)
     while purge_retired_sets():
         pass
-    assert Contact.objects.count() == ContactSet.objects.count() == 0
+    assert ContactPage.objects.count() == SetPage.objects.count() == ContactSet.objects.count() == 0
 
 
 def test_a_list_needs_no_query_for_each_row(

@@ -3,12 +3,13 @@
 import csv
 import gzip
 import io
+import json
 from typing import Any
 
 import pytest
 
 from sendmill.accounts.models import Client
-from sendmill.contacts.models import Contact, ContactGroup
+from sendmill.contacts.models import ContactGroup
 from sendmill.delivery import queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.models import Delivery
@@ -17,6 +18,7 @@ from sendmill.delivery.states import State
 from sendmill.results.export import COLUMNS
 from tests.database.api.conftest import Answer, Program, Tenant
 from tests.database.campaigns.making import make_group
+from tests.database.contacts.making import fill
 from tests.database.delivery.making import LEASE_MS, expanded_campaign
 
 pytestmark = pytest.mark.django_db
@@ -32,10 +34,7 @@ def table(answer: Answer) -> list[list[str]]:
 
 def group_of(client: Client, *contacts: tuple[str, str, str]) -> ContactGroup:
     group = make_group(client)
-    for email, name, fields in contacts:
-        Contact.objects.create(
-            contact_set=group.contact_set, email=email, email_key=email.lower(), name=name, fields=fields
-        )
+    fill(group, [(email, name, json.loads(fields)) for email, name, fields in contacts])
     return group
 
 

@@ -1,6 +1,6 @@
 """A started campaign with contacts, for tests of the queue."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.utils import timezone
 
@@ -13,6 +13,7 @@ from sendmill.delivery import expand
 from sendmill.delivery.clock import now_ms
 from sendmill.optouts.models import OptOut
 from tests.database.campaigns.making import make_campaign, make_client, make_group
+from tests.database.contacts.making import fill as make_contacts
 
 LEASE_MS = 30_000
 
@@ -22,6 +23,11 @@ def addresses(count: int) -> list[str]:
 
 
 def fill_group(group: ContactGroup, emails: Iterable[str]) -> None:
+    make_contacts(group, [(email, f"Name of {email}", {"city": "Köln"}) for email in emails])
+
+
+def fill_group_with_rows(group: ContactGroup, emails: Iterable[str]) -> None:
+    """The same in the layout of version 0.1.0."""
     Contact.objects.bulk_create(
         Contact(
             contact_set=group.contact_set,
@@ -39,11 +45,15 @@ def opt_out(client: Client, email: str) -> None:
     OptOut.objects.create(client=client, email=email, email_key=address_key(email), created_on=now, modified_on=now)
 
 
-def started_campaign(emails: Iterable[str], client: Client | None = None) -> Campaign:
+def started_campaign(
+    emails: Iterable[str],
+    client: Client | None = None,
+    fill: Callable[[ContactGroup, Iterable[str]], None] = fill_group,
+) -> Campaign:
     """A campaign that has started and is about to be expanded."""
     client = client or make_client()
     group = make_group(client)
-    fill_group(group, emails)
+    fill(group, emails)
     campaign = make_campaign(client, contact_group_object_id=group.object_id)
     started = lifecycle.start(campaign.pk, timezone.now())
     assert started is not None

@@ -10,14 +10,28 @@ from sendmill.delivery.clock import now_ms
 from sendmill.delivery.models import CHUNK_ROWS, Chunk, Delivery, Expansion
 from sendmill.delivery.states import State
 from tests.database.campaigns.making import make_client
-from tests.database.delivery.making import LEASE_MS, addresses, expand_fully, opt_out, started_campaign
+from tests.database.delivery.making import (
+    LEASE_MS,
+    addresses,
+    expand_fully,
+    fill_group,
+    fill_group_with_rows,
+    opt_out,
+    started_campaign,
+)
 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_contact_becomes_one_delivery_in_order():
-    campaign = started_campaign(addresses(2_500))
+LAYOUTS = pytest.mark.parametrize("fill", [fill_group, fill_group_with_rows], ids=["pages", "rows"])
+
+
+@LAYOUTS
+def test_every_contact_becomes_one_delivery_in_order(fill):
+    campaign = started_campaign(addresses(2_500), fill=fill)
     expand_fully(campaign)
+    first = Delivery.objects.earliest("id")
+    assert (first.name, first.fields) == ("Name of person0@example.com", '{"city":"Köln"}')
     assert list(Delivery.objects.order_by("id").values_list("email", flat=True)) == addresses(2_500)
     assert list(Chunk.objects.order_by("id").values_list("rows", flat=True)) == [CHUNK_ROWS, CHUNK_ROWS, 500]
     assert Expansion.objects.get().recipients == 2_500
@@ -25,8 +39,9 @@ def test_every_contact_becomes_one_delivery_in_order():
     assert ContactSet.objects.get().pins == 0
 
 
-def test_a_second_expander_goes_on_where_the_first_left_off():
-    campaign = started_campaign(addresses(30))
+@LAYOUTS
+def test_a_second_expander_goes_on_where_the_first_left_off(fill):
+    campaign = started_campaign(addresses(30), fill=fill)
     assert expand.expand_step(campaign.pk, now_ms(), 10) == 10
     assert queue.claim("aaaaaaaaaaaa:1:1", now_ms(), LEASE_MS) is not None, "sending begins before expansion ends"
     expand_fully(campaign, 10)
@@ -35,12 +50,17 @@ def test_a_second_expander_goes_on_where_the_first_left_off():
     assert Delivery.objects.count() == 30
 
 
-def test_opted_out_contacts_are_final_at_once():
+@LAYOUTS
+def test_opted_out_contacts_are_final_at_once(fill):
     client = make_client()
     opt_out(client, "Person1@EXAMPLE.com")
-    campaign = started_campaign(addresses(2), client)
-    expand_fully(campaign)
-    assert list(Delivery.objects.order_by("id").values_list("state", flat=True)) == [State.QUEUED, State.OPTOUT]
+    campaign = started_campaign(["person0@example.com", "PERSON1@example.com", "Person2@Example.com"], client, fill)
+    expand_fully(campaign, 2)
+    assert list(Delivery.objects.order_by("id").values_list("email", "state")) == [
+        ("person0@example.com", State.QUEUED),
+        ("PERSON1@example.com", State.OPTOUT),
+        ("Person2@Example.com", State.QUEUED),
+    ]
 
 
 def test_a_campaign_to_opted_out_contacts_only_completes_without_a_worker():

@@ -206,9 +206,9 @@ class GeneratedFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        assert (offset, whence) == (0, 0)
-        self._position = 0
-        return 0
+        assert (offset, whence) in ((0, 0), (0, 2))
+        self._position = (len(self._head) + len(self._block) * self._count) if whence else 0
+        return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         position = self._position

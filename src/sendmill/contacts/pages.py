@@ -1,0 +1,181 @@
+"""The pages that a contact set of that layout is made of: read in order, written in order.
+
+A page joins the fragments of up to PAGE_CONTACTS contacts. Every read is short, and so is every transaction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+from django.db import transaction
+from django.db.models import Sum
+
+from sendmill.contacts.fragments import StoredContact
+from sendmill.contacts.models import ContactPage, SetPage
+
+PAGE_CONTACTS = 1_000
+"""A page has no more contacts than a chunk of a campaign has recipients: one becomes the other."""
+
+PAGE_BYTES = 1 << 19
+"""What the contacts of a page take at most, unless a single one takes more."""
+
+POSITION_SHIFT = 10
+"""A contact's position in a set is the number of its page, shifted by this, and its place in the page."""
+
+_BETWEEN = ",\n"  # a line break stands nowhere else in JSON: a page is taken apart without being parsed
+
+_TRANSACTION_BYTES = 1 << 20
+_TRANSACTION_PLACES = 500
+_PLACES_A_READ = 1_000
+
+
+class Place(NamedTuple):
+    """Where a page stands in a set."""
+
+    number: int
+    page_id: int
+    size: int
+
+    @property
+    def first_position(self) -> int:
+        return self.number << POSITION_SHIFT
+
+
+class Page(NamedTuple):
+    """What a page holds."""
+
+    place: Place
+    keys: list[str]
+    contacts: str
+
+    @classmethod
+    def of(cls, place: Place, keys: list[str], fragments: list[str]) -> "Page":
+        """The page of these contacts."""
+        return cls(place, keys, f"[{_BETWEEN.join(fragments)}]")
+
+    @property
+    def fragments(self) -> list[str]:
+        """The contacts, not taken apart."""
+        return self.contacts[1:-1].split(_BETWEEN)
+
+
+def places(contact_set_id: int, from_number: int = 0) -> Iterator[Place]:
+    """The pages of a set in order, from the one of this number."""
+    rows = SetPage.objects.filter(contact_set_id=contact_set_id).order_by("number")
+    while True:
+        found = list(rows.filter(number__gte=from_number).values_list("number", "page_id", "size")[:_PLACES_A_READ])
+        yield from map(Place._make, found)
+        if len(found) < _PLACES_A_READ:
+            return
+        from_number = found[-1][0] + 1
+
+
+def count_pages(contact_set_id: int) -> int:
+    """How many pages a set has."""
+    return SetPage.objects.filter(contact_set_id=contact_set_id).count()
+
+
+def count_contacts(contact_set_id: int) -> int:
+    """How many contacts a set has."""
+    found = SetPage.objects.filter(contact_set_id=contact_set_id).aggregate(contacts=Sum("size"))
+    return found["contacts"] or 0
+
+
+def keys_of(place: Place) -> list[str]:
+    """The email keys of a page."""
+    keys: str = ContactPage.objects.values_list("keys", flat=True).get(pk=place.page_id)
+    return keys.split("\n")
+
+
+def find_page(place: Place) -> Page | None:
+    """All of a page, None if it has been purged."""
+    found = ContactPage.objects.filter(pk=place.page_id).values_list("keys", "contacts").first()
+    return None if found is None else Page(place, found[0].split("\n"), found[1])
+
+
+def read_page(place: Place) -> Page:
+    """All of a page of a set that can't have been purged."""
+    page = find_page(place)
+    assert page is not None, "in use"
+    return page
+
+
+def contacts_of(page: Page) -> list[StoredContact]:
+    """The contacts of a page."""
+    contacts: list[StoredContact] = orjson.loads(page.contacts)
+    return contacts
+
+
+class PageWriter:
+    """Writes the pages of a set, in short transactions, in each of which `on_write` is called first.
+
+    Contacts are gathered to full pages; `share` puts a page of another set behind them as it is. Call `close` at last.
+    """
+
+    def __init__(self, contact_set_id: int, on_write: Callable[[], None]) -> None:
+        self._contact_set_id = contact_set_id
+        self._on_write = on_write
+        self._number = 0
+        self._keys: list[str] = []
+        self._fragments: list[str] = []
+        self._new: list[ContactPage] = []
+        self._places: list[tuple[int, ContactPage, int]] = []
+        self._bytes = 0
+
+    def extend(self, keys: Sequence[str], fragments: Sequence[str]) -> None:
+        """Put contacts behind those before."""
+        self._keys += keys
+        self._fragments += fragments
+        while len(self._keys) >= PAGE_CONTACTS:
+            self._end_page(PAGE_CONTACTS)
+
+    def share(self, place: Place) -> None:
+        """Put the page at `place` of another set behind the contacts so far."""
+        self._end_page(len(self._keys))
+        self._add_place(ContactPage(pk=place.page_id), place.size)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._end_page(len(self._keys))
+        self._write()
+
+    def _end_page(self, count: int) -> None:
+        """Make pages of the first `count` contacts: one, or more if they are long."""
+        keys, fragments = self._keys[:count], self._fragments[:count]
+        del self._keys[:count], self._fragments[:count]
+        while keys:
+            fitting = _fitting(fragments)
+            text = f"[{_BETWEEN.join(fragments[:fitting])}]"
+            page = ContactPage(keys="\n".join(keys[:fitting]), contacts=text)
+            self._new.append(page)
+            self._bytes += len(text)
+            self._add_place(page, fitting)
+            del keys[:fitting], fragments[:fitting]
+
+    def _add_place(self, page: ContactPage, size: int) -> None:
+        self._places.append((self._number, page, size))
+        self._number += 1
+        if self._bytes >= _TRANSACTION_BYTES or len(self._places) >= _TRANSACTION_PLACES:
+            self._write()
+
+    @transaction.atomic
+    def _write(self) -> None:
+        self._on_write()
+        ContactPage.objects.bulk_create(self._new)
+        SetPage.objects.bulk_create(
+            SetPage(contact_set_id=self._contact_set_id, number=number, page_id=page.pk, size=size)
+            for number, page, size in self._places
+        )
+        self._new, self._places, self._bytes = [], [], 0
+
+
+def _fitting(fragments: list[str]) -> int:
+    """How many of the fragments go into one page."""
+    if sum(map(len, fragments)) <= PAGE_BYTES:
+        return len(fragments)
+    taken = 0
+    for index, text in enumerate(fragments):
+        taken += len(text)
+        if taken > PAGE_BYTES:
+            return max(1, index)
+    return len(fragments)
