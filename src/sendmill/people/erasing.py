@@ -23,7 +23,7 @@ from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.contacts.models import ContactGroup, Import, ImportState, RejectedRow
-from sendmill.contacts.search import remove_address
+from sendmill.contacts.of_address import remove_address
 from sendmill.delivery.chunk_counts import free_chunk
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery

@@ -7,7 +7,7 @@ import orjson
 
 from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, parse_address
-from sendmill.contacts.search import InGroup, groups_of_address
+from sendmill.contacts.of_address import InGroup, groups_of_address
 from sendmill.errors import NotFound
 from sendmill.optouts.models import OptOut, OptOutChange, Suppression
 from sendmill.optouts.registry import changes_of, find_optout
@@ -36,7 +36,7 @@ def find_person(client: Client, email: str) -> Person:
         raise NotFound("This is not an email address.") from None
     groups = groups_of_address(client, key)
     return Person(
-        email=groups[0].contact.email if groups else address,
+        email=groups[0].email if groups else address,
         key=key,
         groups=groups,
         optout=find_optout(client, address),
@@ -50,8 +50,7 @@ def exported_person(client: Client, person: Person) -> Iterator[bytes]:
     head = {
         "email": person.email,
         "groups": [
-            {"tag": found.tag, "email": found.contact.email, "name": found.contact.name, **found.contact.fields}
-            for found in person.groups
+            {"tag": found.tag, "email": found.email, "name": found.name, **found.fields} for found in person.groups
         ],
         "opted_out": None if person.optout is None else _optout(person.optout),
         "opt_out_changes": [_change(change) for change in person.changes],

@@ -20,7 +20,7 @@ class Window(Generic[Row]):
 
 def window(request: HttpRequest, rows: QuerySet[Row, Any], size: int) -> Window[Row]:
     """The window that `before` or `after` (primary keys) in the request's query asks for."""
-    before, after = _number(request, "before"), _number(request, "after")
+    before, after = read_number(request, "before"), read_number(request, "after")
     if after is not None:
         found = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
         has_newer, has_older = len(found) > size, True
@@ -38,7 +38,8 @@ def window(request: HttpRequest, rows: QuerySet[Row, Any], size: int) -> Window[
     )
 
 
-def _number(request: HttpRequest, name: str) -> int | None:
+def read_number(request: HttpRequest, name: str) -> int | None:
+    """A number in the query, None for anything else."""
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 

@@ -16,10 +16,10 @@ from django.urls import reverse
 from sendmill.accounts.models import AuditEntry, Client
 from sendmill.contacts import import_jobs, importer
 from sendmill.contacts.models import ContactGroup, Import, ImportKind
-from sendmill.contacts.search import PAGE_CONTACTS
 from sendmill.optouts.models import OptOut, OptOutChange, Source
 from sendmill.people.erasing import Step, take_step
 from sendmill.people.models import Erasure
+from sendmill.web.pages.contacts import PAGE_CONTACTS
 from tests.database.campaigns.making import make_campaign, make_group
 from tests.database.contacts.making import csv_file, emails_of
 from tests.database.web.conftest import Tenant, text_of
@@ -82,7 +82,7 @@ def test_a_group_is_added_renamed_and_deleted_unless_a_campaign_needs_it(acme: T
     ]  # fmt: skip
 
 
-def test_contacts_are_paged_and_found_by_the_beginning_of_their_address(acme: Tenant) -> None:
+def test_contacts_are_paged_and_found_by_a_part_of_their_address(acme: Tenant) -> None:
     people = [f"person{number:03}@example.com" for number in range(2 * PAGE_CONTACTS + 1)]
     zoe, percent = "Zoë@Bücher.example", "per%son@a.example"
     group = filled(acme.client, *(f"{email},Somebody,x" for email in [*people, zoe, percent]))
@@ -96,15 +96,16 @@ def test_contacts_are_paged_and_found_by_the_beginning_of_their_address(acme: Te
     for wanted, found in (
         ("PERSON01", people[10:20]),
         ("ZOË@", [zoe]),
-        ("zoë@bücher.example", [zoe]),
-        ("per%", [percent]),
+        ("@xn--bcher", [zoe]),
+        ("er%", [percent]),
         ("per_", []),
-        ("erson", []),
+        ("RSON01", people[10:20]),
+        ("erson@", []),
     ):
         path = f"/contacts/{group.object_id}/?{urlencode({'q': wanted})}"
         part = acme.viewer.get(path, headers={"HX-Request": "true"}).content.decode()
         assert [email for email in [*people, zoe, percent] if f">{email}<" in part] == found, wanted
-    assert "No address begins like that" in page_of(acme.viewer, "group", "?q=nobody", group_id=group.object_id)
+    assert "Nobody has that in their address" in page_of(acme.viewer, "group", "?q=nobody", group_id=group.object_id)
 
 
 def test_a_file_is_looked_at_uploaded_and_its_rejects_are_shown(acme: Tenant) -> None:

@@ -12,19 +12,23 @@ from django.shortcuts import redirect, render
 from sendmill.accounts.resources import find
 from sendmill.campaigns.lifecycle import Part, ensure_unused
 from sendmill.contacts import groups
+from sendmill.contacts.browsing import contact_count, contacts_at, search_contacts
 from sendmill.contacts.export import exported_contacts
 from sendmill.contacts.import_log import latest_imports
 from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, ImportKind
-from sendmill.contacts.search import count_contacts, find_contacts
 from sendmill.contacts.single import drop_contact, put_contact
 from sendmill.errors import Conflict, InvalidField
 from sendmill.web.downloads import download
 from sendmill.web.forms import add_errors
 from sendmill.web.pages import uploads
-from sendmill.web.paging import window
+from sendmill.web.paging import read_number, window
 from sendmill.web.requests import PageRequest, is_partial, record
 
 PAGE_GROUPS = 50
+PAGE_CONTACTS = 50
+MOST_FOUND = 1_000
+"""So many contacts that a search finds are shown: to find one of more, one types more of the address."""
+
 SHOWN_FIELDS = 4
 SHOWN_IMPORTS = 3
 
@@ -55,9 +59,9 @@ class FileForm(uploads.FileForm):
 
 def index(request: PageRequest) -> HttpResponse:
     """The groups, newest first."""
-    shown = window(request, ContactGroup.objects.filter(client=request.client), PAGE_GROUPS)
-    counts = count_contacts([group.contact_set_id for group in shown.rows])
-    rows = [(group, counts[group.contact_set_id]) for group in shown.rows]
+    groups_of_client = ContactGroup.objects.filter(client=request.client).select_related("contact_set")
+    shown = window(request, groups_of_client, PAGE_GROUPS)
+    rows = [(group, contact_count(group.contact_set)) for group in shown.rows]
     return render(request, "web/contacts/index.html", {"rows": rows, "window": shown})
 
 
@@ -71,20 +75,31 @@ def add(request: PageRequest) -> HttpResponse:
 
 
 def show(request: PageRequest, group_id: str) -> HttpResponse:
-    """The contacts in their order, or those whose address begins with `q`."""
+    """The contacts in their order, or those whose address has `q` in it; `after` is how many to pass over."""
     group = find(ContactGroup, request.client, group_id)
     wanted = request.GET.get("q", "").strip()
-    page = find_contacts(group.contact_set_id, begins_with=wanted, after=request.GET.get("after", ""))
+    after = read_number(request, "after") or 0
+    if wanted:
+        after = min(after, MOST_FOUND)
+        found = search_contacts(group.contact_set, wanted, after + PAGE_CONTACTS + 1)[after:]
+    else:
+        found = contacts_at(group.contact_set, after, PAGE_CONTACTS + 1)
+    is_cut = bool(wanted) and after + PAGE_CONTACTS >= MOST_FOUND and len(found) > PAGE_CONTACTS
+    older = {"q": wanted, "after": after + PAGE_CONTACTS}
     context = {
         "group": group,
-        "rows": [(contact, list(contact.fields.items())[:SHOWN_FIELDS]) for contact in page.contacts],
+        "rows": [
+            (email, name, list(fields.items())[:SHOWN_FIELDS]) for email, name, fields, *_ in found[:PAGE_CONTACTS]
+        ],
         "wanted": wanted,
-        "is_first": "after" not in request.GET,
-        "older": f"?{urlencode({'q': wanted, 'after': page.next})}" if page.next else "",
+        "is_first": not after,
+        "is_cut": is_cut,
+        "most_found": MOST_FOUND,
+        "older": f"?{urlencode(older)}" if len(found) > PAGE_CONTACTS and not is_cut else "",
     }
     if is_partial(request):
         return render(request, "web/contacts/_list.html", context)
-    context["count"] = count_contacts([group.contact_set_id])[group.contact_set_id]
+    context["count"] = contact_count(group.contact_set)
     kinds = [kind for kind in ImportKind if kind not in OF_OPTOUTS]
     context["imports"] = latest_imports(request.client, kinds, group, SHOWN_IMPORTS)
     return render(request, "web/contacts/show.html", context)

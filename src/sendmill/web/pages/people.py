@@ -20,7 +20,7 @@ from sendmill.people.models import Erasure
 from sendmill.results.of_address import results_of_address
 from sendmill.web.downloads import JSON, download
 from sendmill.web.pages.optouts import SOURCES, campaign_names
-from sendmill.web.paging import window
+from sendmill.web.paging import read_number, window
 from sendmill.web.requests import PageRequest, is_partial, record
 
 PAGE_ROWS = 50
@@ -48,8 +48,7 @@ def sent(request: PageRequest) -> HttpResponse:
     """A part of the page: some of what was sent, and the next part to load."""
     person = _asked_for(request)
     piece = results_of_address(request.client, person.key, request.GET.get("after", ""))
-    looked = request.GET.get("looked", "")
-    looked_through = piece.looked_through + (int(looked) if looked.isascii() and looked.isdecimal() else 0)
+    looked_through = piece.looked_through + (read_number(request, "looked") or 0)
     query = {
         "email": person.email,
         "after": piece.next,
