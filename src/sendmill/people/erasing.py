@@ -34,7 +34,7 @@ from sendmill.ids import parse_object_id
 from sendmill.optouts.registry import forget_address
 from sendmill.optouts.suppressions import ERASED_ADDRESS, suppress
 from sendmill.people.models import Erasure, Stage
-from sendmill.results.of_address import AddressRow, rows_of_address, runs
+from sendmill.results.of_address import rows_of_address, runs
 
 CHUNKS_AT_ONCE = 100
 REJECTED_AT_ONCE = 5_000
@@ -115,18 +115,16 @@ def _erase_results(erasure: Erasure) -> Step:
     chunks = Chunk.objects.filter(campaign__client=erasure.client, pk__gt=erasure.cursor).order_by("pk")
     page = list(chunks.values_list("pk", "rows")[:CHUNKS_AT_ONCE])
     # Looked for outside of the transaction: SQLite has one write lock, for which workers ask every few ms.
-    found: dict[int, list[AddressRow]] = {}
-    for run in runs(page):
-        for row in rows_of_address(run, erasure.email_key):
-            found.setdefault(row.id >> CHUNK_SHIFT, []).append(row)
+    found = {row.id >> CHUNK_SHIFT for run in runs(page) for row in rows_of_address(run, erasure.email_key)}
     with transaction.atomic():
         if not _holds(erasure):
             return Step.MORE
-        for chunk_id, rows in sorted(found.items()):
-            if not _erase_rows(chunk_id, rows, erasure.email_key):
+        for chunk_id in sorted(found):
+            erased = _erase_rows(chunk_id, erasure.email_key)
+            if erased is None:
                 erasure.cursor = chunk_id - 1
                 return _go_on(erasure, Stage.RESULTS, Step.WAIT)
-            erasure.results += len(rows)
+            erasure.results += erased
         if page:
             erasure.cursor = page[-1][0]
             return _go_on(erasure, Stage.RESULTS, Step.MORE)
@@ -136,12 +134,13 @@ def _erase_results(erasure: Erasure) -> Step:
         return _go_on(erasure, Stage.REJECTED, Step.MORE)
 
 
-def _erase_rows(chunk_id: int, rows: list[AddressRow], email_key: str) -> bool:
-    """False if a worker has the chunk in hand, and may still write there. Open rows are opted out."""
+def _erase_rows(chunk_id: int, email_key: str) -> int | None:
+    """How many there were; None if a worker has the chunk in hand, and may still write there. Open ones are opted out."""
     with connection.cursor() as cursor:
         cursor.execute(statement("lock_free_chunk"), [chunk_id])
         if cursor.fetchone() is None:
-            return False
+            return None
+        rows = rows_of_address((chunk_id, chunk_id), email_key)
         now = now_ms()
         for row in rows:
             emptied = {"email": ERASED_ADDRESS, "name": "", "fields": "{}", "reply": without(row.reply, email_key)}
@@ -149,7 +148,7 @@ def _erase_rows(chunk_id: int, rows: list[AddressRow], email_key: str) -> bool:
         open_rows = Delivery.objects.filter(pk__in=[row.id for row in rows], state__lt=FIRST_FINAL)
         if open_rows.update(state=State.OPTOUT, next_attempt_ms=None):
             free_chunk(cursor, chunk_id)
-    return True
+    return len(rows)
 
 
 @transaction.atomic
