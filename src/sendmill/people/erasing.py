@@ -135,7 +135,7 @@ def _erase_results(erasure: Erasure) -> Step:
 
 
 def _erase_rows(chunk_id: int, email_key: str) -> int | None:
-    """How many there were; None if a worker has the chunk in hand, and may still write there. Open ones are opted out."""
+    """How many there were, open ones opted out; None if a worker has the chunk in hand, and may still write there."""
     with connection.cursor() as cursor:
         cursor.execute(statement("lock_free_chunk"), [chunk_id])
         if cursor.fetchone() is None:
