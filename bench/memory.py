@@ -22,7 +22,7 @@ from bench.running import Api, RunningServer, free_port, smtp_sink
 from bench.send import BODY, SUBJECT, contacts_csv
 
 EXPIRY = timedelta(hours=48)  # SENDMILL_EXPIRY_SECONDS: a campaign that starts stores when its retries end
-ROLES = ("web", "schedule", "deliver")
+ROLES = ("web", "scheduler", "worker")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from sendmill.content.characters import escape_html
 from sendmill.content.compile import CompiledMessage, Recipient, compile_message
 from sendmill.content.footer import Footer, with_footer
 from sendmill.content.variables import UNSUBSCRIBE_URL
-from sendmill.links import UNSUBSCRIBE, LinkTarget, list_headers, make_token
+from sendmill.links import UNSUBSCRIBE, list_headers, make_token
 
 SUBJECT = "News for {{ name }}"
 BODY = (
@@ -72,7 +72,7 @@ def with_links() -> Callable[[Recipient], bytes]:
     message = compile_message(SUBJECT, body, "news@example.org", {UNSUBSCRIBE_URL: base})
 
     def render(recipient: Recipient) -> bytes:
-        tokens = {UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, LinkTarget(7, 1_234_567, recipient.email))}
+        tokens = {UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, 7, 1_234_567, recipient.email)}
         headers = list_headers(encoded_base, tokens[UNSUBSCRIBE_URL])
         return message.render(recipient, MESSAGE_ID, DATE, headers=headers, tokens=tokens)
 

@@ -126,7 +126,7 @@ class RunningServer:
         return found
 
     def cpu_seconds(self) -> dict[str, float]:
-        """User and system time so far, by role: web, schedule, deliver, run."""
+        """User and system time so far, by role: web, scheduler, worker, run."""
         found: dict[str, float] = {}
         for pid in self.process_ids():
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -140,8 +140,8 @@ class RunningServer:
 
     @staticmethod
     def _role(pid: int) -> str:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        return next((word for word in arguments if word in ("web", "schedule", "deliver", "run")), "web")
+        name = Path(f"/proc/{pid}/comm").read_text().strip().partition("-")[0]
+        return name if name in ("web", "scheduler", "worker") else "run"
 
     def forget_peaks(self) -> None:
         """Count peaks of memory from now on (proc(5), clear_refs)."""

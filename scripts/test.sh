@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 
 EX_UNAVAILABLE=69 # of with_postgresql.py
 # Where a server is under test, most of the time is waiting for it, or for a time to pass: so more tests at once than
-# there are cores. Who has no test left takes of those that others still have to do.
+# there are cores, but not many more: some measure rates. Who has no test left takes of those that others still have.
 pytest=(.venv/bin/python -m pytest -q --dist worksteal)
-at_once=4
+at_once=3
 [ ! -t 1 ] || pytest+=(--color=yes)
 both=(tests/database tests/end_to_end tests/faults)
 

@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("--replace", action="store_true", help="give the database that is there another name")
     for copying in (backup, restore):
         copying.add_argument("--json", action="store_true", help="print JSON")
+    prune = _add(commands, "prune", _prune, "delete what is older than the retention settings, in short batches")
+    prune.add_argument("--results-days", type=_at_least_one, metavar="N", help="default: SENDMILL_KEEP_RESULTS_DAYS")
+    prune.add_argument("--imports-days", type=_at_least_one, metavar="N", help="default: SENDMILL_KEEP_IMPORTS_DAYS")
+    prune.add_argument("--archive", type=Path, metavar="FOLDER", help="first write results there, as JSON lines, gzip")
+    prune.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
     status = _add(commands, "status", _status, "what is being sent, how far it is, and how the relays are")
     status.add_argument("--client", metavar="ID", help="only this client's campaigns")
     status.add_argument("--json", action="store_true", help="print JSON")
@@ -210,6 +215,16 @@ def _restore(options: argparse.Namespace) -> int:
     from sendmill.commands import backup
 
     return backup.restore(options.path, options.in_doubt, options.sent, options.replace, options.json)
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from django.conf import settings
+
+    from sendmill.commands import prune
+
+    results_days = options.results_days or settings.SENDMILL_KEEP_RESULTS_DAYS
+    imports_days = options.imports_days or settings.SENDMILL_KEEP_IMPORTS_DAYS
+    return prune.prune(results_days, imports_days, options.archive, options.dry_run)
 
 
 def _status(options: argparse.Namespace) -> int:

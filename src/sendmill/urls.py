@@ -28,6 +28,7 @@ from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER
 from sendmill.public import views as public
+from sendmill.web import account_routes
 from sendmill.web import errors as web_errors
 from sendmill.web import routes as web_routes
 
@@ -67,6 +68,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", ready),
     path("metrics", metrics),
     path("", include(web_routes)),
+    path("", include(account_routes)),
 ]
 
 
@@ -98,3 +100,8 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 def handler500(request: HttpRequest) -> HttpResponse:
     answer = web_errors.server_error if _is_page(request) else api_errors.server_error
     return answer(request)
+
+
+def handler429(request: HttpRequest) -> HttpResponse:
+    """django-allauth's, where somebody tries too often."""
+    return web_errors.page(request, 429, "Wait a few minutes, then try again.")

@@ -94,6 +94,8 @@ def test_an_outbox_needs_no_dns_and_a_key_has_to_be_private(capsys: pytest.Captu
     assert code == 0
     assert {finding["state"] for finding in found} <= {"ok", "notice"}
     assert "not looked at" in about(found, "DNS")[0]["fact"]
+    (public_url,) = about(found, "public URL")
+    assert (public_url["state"], "https" in public_url["advice"]) == ("notice", True)
     key.chmod(0o644)
     try:
         code, found = findings(capsys)

@@ -95,7 +95,7 @@ def test_the_disk_is_full(
     """Filled in the middle, the workers are killed, and room comes back: SQLite, journals and uploads are all there."""
     count = sized(2_400, 20_000)
     sink.jitter_seconds = 0.02
-    server = new_server(f"{sink.url}?connections={CONNECTIONS}")
+    server = new_server(f"{sink.url}?connections={CONNECTIONS}", is_migrated=False)
     small_disk(server.data)
     server.start()
     client = server.create_client("acme")

@@ -29,9 +29,13 @@ WRONG = {
     "SENDMILL_RETRY_SECONDS": "60,,300",
     "SENDMILL_EXPIRY_SECONDS": "two days",
     "SENDMILL_LEASE_SECONDS": "-1",
+    "SENDMILL_KEEP_RESULTS_DAYS": "a year",
+    "SENDMILL_KEEP_IMPORTS_DAYS": "0",
     "SENDMILL_MAX_UPLOAD": "1 GiB",
     "SENDMILL_DNS_SERVERS": "dns.example.com",
     "SENDMILL_METRICS_TOKEN": "too short",
+    "SENDMILL_NOTICE_SENDER": "Zoe <zoe@cafe.test>",
+    "SENDMILL_OIDC_ISSUER": "accounts.example.com",
     "SENDMILL_LOG_LEVEL": "loud",
     "SENDMILL_LOG_FORMAT": "xml",
 }
@@ -84,6 +88,9 @@ def test_every_setting_has_a_wrong_value_here() -> None:
     assert set(WRONG) == {setting.name for setting in SETTINGS} - {
         "SENDMILL_SECRET_KEY",
         "SENDMILL_SECRET_KEY_FALLBACKS",
+        "SENDMILL_OIDC_CLIENT_ID",
+        "SENDMILL_OIDC_CLIENT_SECRET",
+        "SENDMILL_OIDC_NAME",
     }
 
 

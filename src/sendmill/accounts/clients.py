@@ -5,13 +5,13 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 
 from sendmill.accounts.models import Client, Membership, Role, User
+from sendmill.accounts.names import checked_name
 from sendmill.accounts.tokens import issue_token
 from sendmill.addresses import InvalidAddress, parse_address
 from sendmill.errors import InvalidField, NotFound
 from sendmill.ids import parse_object_id
 from sendmill.languages import LANGUAGES
 
-MAX_NAME_LENGTH = 200
 MAX_ADDRESS_LINES, MAX_ADDRESS_LENGTH = 8, 500
 _OF_NEW_CLIENT = "first"
 
@@ -30,7 +30,7 @@ def add_client(name: str, email: str, password: str | None = None) -> NewClient:
     Without a password the owner can't log in; the token works all the same. Raises InvalidField ("name", "email" or
     "password") and has done nothing then.
     """
-    name = _checked_name(name)
+    name = checked_name(name)
     try:
         address = parse_address(email).lower()
     except InvalidAddress as error:
@@ -45,6 +45,12 @@ def add_client(name: str, email: str, password: str | None = None) -> NewClient:
             return NewClient(client, user, issue_token(client, user, _OF_NEW_CLIENT))
     except IntegrityError:
         raise InvalidField("email", "A user with this email address exists already.") from None
+
+
+def rename(client: Client, name: str) -> None:
+    """Give the client another name. Raises InvalidField("name")."""
+    client.name = checked_name(name)
+    client.save(update_fields=["name"])
 
 
 def set_footer(
@@ -92,14 +98,3 @@ def _checked_postal_address(text: str) -> str:
     if not all(line.isprintable() for line in lines):
         raise InvalidField("postal_address", "may not have control characters.")
     return "\n".join(lines)
-
-
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not name:
-        raise InvalidField("name", "may not be empty.")
-    if len(name) > MAX_NAME_LENGTH:
-        raise InvalidField("name", f"may have no more than {MAX_NAME_LENGTH} characters.")
-    if not name.isprintable():
-        raise InvalidField("name", "may not have control characters.")
-    return name

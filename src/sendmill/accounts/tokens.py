@@ -12,6 +12,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from sendmill.accounts.models import ApiToken, Client, Membership, Role, User
+from sendmill.accounts.names import checked_name
+from sendmill.errors import NotFound
 
 OF_LOGIN = "login"
 """The name of tokens that were issued for a user name and a password."""
@@ -29,6 +31,25 @@ def issue_token(client: Client, user: User | None, name: str) -> str:
     text = secrets.token_hex(20)
     ApiToken.objects.create(client=client, user=user, name=name, prefix=text[:_PREFIX_LENGTH], digest=_digest(text))
     return text
+
+
+def issue_named_token(client: Client, name: str) -> str:
+    """A new token for a program of the client's, whoever makes it. Raises InvalidField("name")."""
+    return issue_token(client, None, checked_name(name))
+
+
+def tokens_of(client: Client) -> list[ApiToken]:
+    """The client's tokens but those of logins, newest first: few, as people make them."""
+    return list(ApiToken.objects.filter(client=client).exclude(name=OF_LOGIN).select_related("user").order_by("-pk"))
+
+
+def revoke_token(client: Client, token_id: int) -> str:
+    """End a token at once; its name. Raises NotFound."""
+    found = ApiToken.objects.filter(client=client, pk=token_id).exclude(name=OF_LOGIN).first()
+    if found is None:
+        raise NotFound("There is no such token.")
+    found.delete()
+    return found.name
 
 
 @transaction.atomic

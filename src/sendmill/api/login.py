@@ -1,23 +1,17 @@
 """`/auth/api-token-auth/`: a token for a user name and a password. Repeated failures are django-axes' to count."""
 
-import ipaddress
-from datetime import timedelta
-from math import ceil
 from typing import Any
 
-from axes.models import AccessAttempt
-from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
-from django.db.models import Max
 from django.http import HttpRequest
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sendmill.accounts import lockout
 from sendmill.accounts.clients import client_of
 from sendmill.accounts.models import User
 from sendmill.accounts.tokens import issue_login_token
@@ -48,7 +42,7 @@ class LoginView(APIView):
         http_request = request._request
         user = authenticate(http_request, username=username, password=fields["password"])
         if getattr(http_request, "axes_locked_out", False):
-            raise exceptions.Throttled(wait=_seconds_locked(username, http_request))
+            raise exceptions.Throttled(wait=lockout.seconds_locked(username, client_address(http_request)))
         client = client_of(user) if isinstance(user, User) else None
         if not isinstance(user, User) or client is None:
             raise serializers.ValidationError(_REFUSED)
@@ -58,27 +52,5 @@ class LoginView(APIView):
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Where a request comes from; django-axes' AXES_CLIENT_IP_CALLABLE.
-
-    Behind a reverse proxy on this machine every connection comes from loopback, and the proxy has put the address it
-    saw at the end of X-Forwarded-For. From anywhere else that header is the client's own invention.
-    """
-    peer = _address(request.META.get("REMOTE_ADDR", ""))
-    if peer is None or not peer.is_loopback:
-        return str(peer) if peer else None
-    forwarded = _address(request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2])
-    return str(forwarded or peer)
-
-
-def _seconds_locked(username: str, request: HttpRequest) -> int:
-    failures = AccessAttempt.objects.filter(username=username, ip_address=client_address(request))
-    last = failures.aggregate(last=Max("attempt_time"))["last"] or timezone.now()
-    cool_off: timedelta = settings.AXES_COOLOFF_TIME
-    return max(1, ceil((last + cool_off - timezone.now()).total_seconds()))
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text.strip())
-    except ValueError:
-        return None
+    """Where a request comes from; django-axes' AXES_CLIENT_IP_CALLABLE."""
+    return lockout.client_address(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))

@@ -20,7 +20,7 @@ from sendmill.backups import postgresql, sqlite
 from sendmill.backups.manifest import DATABASES, SECRET_KEY, BackupError, Manifest
 from sendmill.commands.preconditions import keep_servers_out
 from sendmill.delivery.relays import parse_relays
-from sendmill.delivery.restored import InDoubt, Settled, Witnesses, read_journals, read_log, settle
+from sendmill.delivery.restored import DeliveryIds, InDoubt, Settled, Witnesses, read_journals, read_log, settle
 
 # Backup -------------------------------------------------------------------------------------------------------------
 
@@ -125,9 +125,9 @@ def _require_fitting(manifest: Manifest, path: Path) -> None:
         postgresql.require_readable(path / DATABASES["postgresql"])
 
 
-def _read_log(path: Path | None) -> set[int]:
+def _read_log(path: Path | None) -> DeliveryIds:
     if path is None:
-        return set()
+        return DeliveryIds()
     try:
         with path.open("rb") as file:
             return read_log(file)

@@ -57,6 +57,7 @@ def _findings(domains: Sequence[str]) -> Iterator[Finding]:
     yield database
     yield _data_folder()
     yield _secret_key()
+    yield _public_url()
     yield from _clock(has_database=database.state == "ok")
     yield _time_zones()
     yield from examine_relays(relays)
@@ -113,6 +114,16 @@ def _suppressions() -> Finding:
         advice = "Add the secret they were erased under to SENDMILL_SECRET_KEY_FALLBACKS."
         return Finding("erasures", "problem", fact, advice)
     return Finding("erasures", "ok", "whoever was erased is known by the secret keys")
+
+
+def _public_url() -> Finding:
+    url = settings.SENDMILL_PUBLIC_URL
+    if url.startswith("https://"):
+        return Finding("public URL", "ok", url)
+    return Finding(
+        "public URL", "notice", f"{url}: links to unsubscribe begin with it",
+        "Set SENDMILL_PUBLIC_URL to the https address that recipients reach: mail programs opt out by no other.",
+    )  # fmt: skip
 
 
 def _clock(has_database: bool) -> Iterator[Finding]:

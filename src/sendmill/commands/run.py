@@ -9,6 +9,7 @@ import uvloop
 from django.conf import settings
 
 from sendmill import schema
+from sendmill.accounts.people import first_owner_token
 from sendmill.commands.preconditions import require_current_schema, require_free_port, use_data_folder
 from sendmill.commands.processes import Child, Supervisor
 from sendmill.commands.scheduling import schedule
@@ -32,8 +33,16 @@ def run_everything() -> int:
     applied = schema.migrate()
     host, port = settings.SENDMILL_BIND
     print(f"Sendmill listens on http://{host}:{port}  (API: /api/v1/docs/, data: {settings.SENDMILL_DATA})", flush=True)
+    _greet_first_owner()
     log.info("run.started", migrations_applied=len(applied), workers=settings.SENDMILL_WORKERS)
     return _supervise([Child("web", _serve), *_delivery_children(settings.SENDMILL_WORKERS)])
+
+
+def _greet_first_owner() -> None:
+    """As long as there is nobody, print a link that makes the first owner, once, within a day."""
+    token = first_owner_token()
+    if token is not None:
+        print(f"Make the first owner: {settings.SENDMILL_PUBLIC_URL}/invitation/{token}/", flush=True)
 
 
 def run_delivery(processes: int) -> int:

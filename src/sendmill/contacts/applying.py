@@ -75,13 +75,10 @@ def take_step(import_id: int) -> Step:
 
 
 def silent_imports(now: datetime) -> list[int]:
-    """The imports whose process has died, as it seems at `now`. Those that were receiving a job's file are not among
-    them: they begin anew (`import_jobs`)."""
-    silent = Import.objects.filter(heartbeat_on__lt=now - SILENCE)
-    to_recover = silent.filter(state=ImportState.APPLYING) | silent.filter(
-        state=ImportState.RECEIVING, file_bytes__isnull=True
-    )
-    return list(to_recover.values_list("pk", flat=True))
+    """The imports whose process has died, as it seems at `now`; but for jobs, which `import_jobs` sees to."""
+    unfinished = (ImportState.RECEIVING, ImportState.APPLYING)
+    silent = Import.objects.filter(heartbeat_on__lt=now - SILENCE, state__in=unfinished, file_bytes__isnull=True)
+    return list(silent.values_list("pk", flat=True))
 
 
 def recover_imports(now: datetime) -> int:

@@ -12,12 +12,15 @@ from django.db.backends.utils import CursorWrapper
 
 from sendmill.delivery.models import CHUNK_ROWS, CHUNK_SHIFT
 from sendmill.delivery.statements import statement
-from sendmill.delivery.states import FIRST_FINAL, State
+from sendmill.delivery.states import FIRST_FINAL, MARKED_STATES, State
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkCounts:
-    """Rows by state. `next_due_ms` is when the next open row is due, 0 for at once, None without one."""
+    """Rows by state. `next_due_ms` is when the next open row is due, 0 for at once, None without one.
+
+    Rows that a node of the version before is sending are open and not due.
+    """
 
     by_state: dict[State, int]
     next_due_ms: int | None
@@ -37,7 +40,7 @@ def count_rows(cursor: CursorWrapper, chunk_id: int) -> ChunkCounts:
     """Count a chunk's rows."""
     cursor.execute(statement("count_rows"), id_range(chunk_id))
     found = [(State(state), count, due_ms) for state, count, due_ms in cursor.fetchall()]
-    due = [due_ms for state, _, due_ms in found if state < FIRST_FINAL]
+    due = [due_ms for state, _, due_ms in found if state < FIRST_FINAL and state not in MARKED_STATES]
     return ChunkCounts({state: count for state, count, _ in found}, min(due, default=None))
 
 

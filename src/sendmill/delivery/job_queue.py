@@ -110,7 +110,8 @@ class JobQueue:
         try:
             while not self._stop.is_set():
                 asyncio.run(self._serve())
-                self._stop.wait(RESTART_SECONDS)
+                if not self._stop.wait(RESTART_SECONDS):
+                    log.warning("jobs.begun_anew")
         finally:
             self.has_failed = not self._stop.is_set()
             self._stop.set()
@@ -127,7 +128,7 @@ class JobQueue:
                     self._until_stopped(),
                     ended.wait(),
                     _keep_retrying_lost(application),
-                    *(_serve_queue(application, name, jobs) for name, (jobs, _) in self._queues.items()),
+                    *(_serve_queue(application, name, at_a_time) for name, (at_a_time, _) in self._queues.items()),
                 )
         except (ConnectorException, psycopg.Error) as error:
             log.error("jobs.database_error", error=_reason(error))

@@ -26,7 +26,8 @@ class Chunk(models.Model):
     refused. `is_let_go`: its campaign was paused or cancelled, and its owner begins nothing more of it.
 
     `being_sent` is which of its rows its owner is sending (`marks`): what is durable before their messages leave.
-    `counts` is how many rows are in each state (`chunk_counts`), true as long as `counted_fence` is `fence`.
+    `rows` is how many deliveries it has, 0 when they were deleted for their age (`pruning`). `counts` is how many rows
+    are in each state (`chunk_counts`), true as long as `counted_fence` is `fence`.
     """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="chunks", db_index=False)

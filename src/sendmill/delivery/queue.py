@@ -20,7 +20,7 @@ from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery.chunk_counts import count_rows, id_range
 from sendmill.delivery.clock import milliseconds
-from sendmill.delivery.marks import NO_MARKS, changed_marks, marks_by_chunk
+from sendmill.delivery.marks import changed_marks, marked_ids, marks_by_chunk
 from sendmill.delivery.models import CHUNK_SHIFT
 from sendmill.delivery.recording import Attempt, record_attempts
 from sendmill.delivery.statements import statement
@@ -171,9 +171,10 @@ def _keep_marks(cursor: CursorWrapper, held: Iterable[_HeldChunk], ended: Iterab
     """Keep with each chunk which of its rows are being sent, now that some have ended and others begin."""
     ended_of, begun_of = marks_by_chunk(ended), marks_by_chunk(begun)
     for chunk in held:
-        marks = changed_marks(chunk.marks, ended_of.get(chunk.chunk_id, 0), begun_of.get(chunk.chunk_id, 0))
+        number = chunk.chunk_id
+        marks = changed_marks(chunk.marks, chunk.fence, ended_of.get(number, 0), begun_of.get(number, 0))
         if marks != chunk.marks:
-            cursor.execute(statement("keep_marks"), [marks, chunk.chunk_id])
+            cursor.execute(statement("keep_marks"), [marks, number])
 
 
 def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Mapping[int, int]) -> set[int]:
@@ -204,7 +205,7 @@ def release(chunk_id: int, fence: int, not_before_ms: int = 0) -> None:
         chunk = _HeldChunk._make(found)
         if chunk.fence != fence:
             return
-        if chunk.marks != NO_MARKS:
+        if marked_ids(chunk_id, chunk.marks, fence):
             cursor.execute("UPDATE delivery_chunk SET lease_until_ms = 0 WHERE id = %s", [chunk_id])
             return
         counted = count_rows(cursor, chunk_id)

@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Literal
 
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery import policy
-from sendmill.delivery.chunk_counts import free_chunk
+from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.journal import delete_journal, journal_owners, read_journal
 from sendmill.delivery.leases import Lease, LeaseWatch
@@ -98,21 +97,25 @@ class Recoverer:
             # Read under the lock: from here on the owner's writes are refused, and an owner that only slept sends
             # nothing more (it looks at its lease before every message's last bytes).
             journal = read_journal(self.journals, owner) if owner.node == self.node else None
-            marked = _marked_rows(cursor, marked_ids(chunk_id, marks))
+            marked = statement("marked_rows", ids=marked_ids(chunk_id, marks, fence) or [0])
+            cursor.execute(marked, id_range(chunk_id))
             settled = [
                 self._attempt(number, attempts, _last_word(journal, number, fence), expires, now)
-                for number, attempts in marked
+                for number, attempts in cursor.fetchall()
             ]
-            attempts = [attempt for attempt in settled if attempt is not None]
+            attempts = [attempt for attempt in settled if isinstance(attempt, Attempt)]
+            unsent = [number for number in settled if isinstance(number, int)]
             record_attempts(cursor, attempts, now)
+            if unsent:
+                cursor.execute(statement("return_unsent", ids=unsent))
             free_chunk(cursor, chunk_id)
         in_doubt = sum(attempt.state in (State.UNCONFIRMED, State.UNCONFIRMED_HELD) for attempt in attempts)
-        return Recovered(chunk_id, owner_text, len(attempts) - in_doubt, in_doubt, len(marked) - len(attempts))
+        return Recovered(chunk_id, owner_text, len(attempts) - in_doubt, in_doubt, len(unsent))
 
-    def _attempt(self, number: int, attempts: int, word: Outcome | None, expires: int, now: int) -> Attempt | None:
-        """What to record for a marked row; None if its message never left, so that it is what it was before."""
+    def _attempt(self, number: int, attempts: int, word: Outcome | None, expires: int, now: int) -> Attempt | int:
+        """What to record for a marked row, or its number if its message never left."""
         if word is None or word.kind is OutcomeKind.NOT_SENT:
-            return None
+            return number
         decision = policy.decide(
             word.kind,
             attempts=attempts + 1,
@@ -125,14 +128,6 @@ class Recoverer:
         return Attempt(
             number, decision.state, attempts + 1, now, decision.next_attempt_ms, word.code, word.reply, word.relay
         )
-
-
-def _marked_rows(cursor: CursorWrapper, delivery_ids: Sequence[int]) -> list[tuple[int, int]]:
-    """The ids of these rows with how often they were tried."""
-    if not delivery_ids:
-        return []
-    cursor.execute(statement("attempts_of", ids=delivery_ids))
-    return list(cursor.fetchall())
 
 
 def _last_word(journal: dict[tuple[int, int], Outcome | None] | None, number: int, fence: int) -> Outcome | None:

@@ -65,10 +65,9 @@ class CampaignMessage:
             return Unsendable(row.id, State.FAILED, self.problem)
         try:
             recipient = envelope_address(row.email)
-            target = LinkTarget(self.client_id, row.id, row.email)
-            tokens = {UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, target)}
+            tokens = {UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, self.client_id, row.id, row.email)}
             if VIEW_IN_BROWSER_URL in self.compiled.used_links:
-                tokens[VIEW_IN_BROWSER_URL] = make_token(VIEW_IN_BROWSER, target)
+                tokens[VIEW_IN_BROWSER_URL] = make_token(VIEW_IN_BROWSER, self.client_id, row.id, row.email)
             content = self.compiled.render(
                 Recipient(row.name, row.email, orjson.loads(row.fields)),
                 message_id=f"{numbered(self.object_id, KIND_QUEUE, row.id)}@{self.message_id_domain}",
@@ -138,7 +137,7 @@ def link_bases() -> dict[str, str]:
 def link_urls(target: LinkTarget) -> dict[str, str]:
     """A recipient's links, by the names that templates have for them."""
     kinds = {UNSUBSCRIBE_URL: UNSUBSCRIBE, VIEW_IN_BROWSER_URL: VIEW_IN_BROWSER}
-    return {name: kind.base + make_token(kind, target).decode("ascii") for name, kind in kinds.items()}
+    return {name: kind.base + make_token(kind, *target).decode("ascii") for name, kind in kinds.items()}
 
 
 def message_cache(size: int, relays: Sequence[Relay]) -> Callable[[int], CampaignMessage]:

@@ -18,7 +18,7 @@ Message-ID, that was used after the backup.
 
 import random
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,9 +36,9 @@ from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.expand import expand_step
 from sendmill.delivery.journal import journal_owners, read_journal
 from sendmill.delivery.marks import marked_ids
-from sendmill.delivery.models import Chunk, SlotHolding, WorkerReport
+from sendmill.delivery.models import CHUNK_SHIFT, Chunk, SlotHolding, WorkerReport
 from sendmill.delivery.recording import Attempt, record_attempts
-from sendmill.delivery.states import FIRST_FINAL, State
+from sendmill.delivery.states import FIRST_FINAL, MARKED_STATES, State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.ids import KIND_QUEUE, number_of
 
@@ -47,6 +47,7 @@ InDoubt = Literal["pause", "hold", "resend"]
 CHUNKS_PASSED_OVER = 1 << 20
 """A billion recipients may have been sent to since the backup."""
 
+_IN_CHUNK = (1 << CHUNK_SHIFT) - 1
 _in_message_id = re.compile(rb"(?<![0-9a-f])[0-9a-f]{8}d1[0-9a-f]{14}(?=@)").findall
 
 
@@ -71,7 +72,7 @@ class Settled:
 class Witnesses:
     """What others than the database know of deliveries after the backup: ids in the log; the last words of journals."""
 
-    logged: Collection[int]
+    logged: Container[int]
     journals: Mapping[int, "LastWord"]
 
 
@@ -82,9 +83,25 @@ class LastWord(NamedTuple):
     outcome: Outcome | None
 
 
-def read_log(lines: Iterable[bytes]) -> set[int]:
+class DeliveryIds:
+    """A set of deliveries, a bit each: a log may name millions of them."""
+
+    def __init__(self, numbers: Iterable[int] = ()) -> None:
+        self._bits: dict[int, int] = {}
+        for number in numbers:
+            self.add(number)
+
+    def add(self, number: int) -> None:
+        chunk = number >> CHUNK_SHIFT
+        self._bits[chunk] = self._bits.get(chunk, 0) | 1 << (number & _IN_CHUNK)
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and bool(self._bits.get(number >> CHUNK_SHIFT, 0) >> (number & _IN_CHUNK) & 1)
+
+
+def read_log(lines: Iterable[bytes]) -> DeliveryIds:
     """The deliveries whose Message-ID stands in a mail server's log."""
-    found = set()
+    found = DeliveryIds()
     for line in lines:
         for text in _in_message_id(line):
             number = number_of(text.decode("ascii"), KIND_QUEUE)
@@ -138,7 +155,7 @@ def _settle(
 
 @transaction.atomic
 def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
-    marked = set(marked_ids(chunk.pk, chunk.being_sent))
+    marked = set(marked_ids(chunk.pk, chunk.being_sent, chunk.fence))
     with connection.cursor() as cursor:
         attempts = []
         for row in _open_rows(cursor, chunk.pk, marked):
@@ -168,7 +185,10 @@ def _open_rows(cursor: CursorWrapper, chunk_id: int, marked: Collection[int]) ->
         "SELECT id, state, attempts FROM delivery_delivery WHERE id BETWEEN %s AND %s AND state < %s ORDER BY id",
         [*id_range(chunk_id), FIRST_FINAL],
     )
-    return [_OpenRow(number, State(state), attempts, number in marked) for number, state, attempts in cursor.fetchall()]
+    return [
+        _OpenRow(number, State(state), attempts, number in marked or state in MARKED_STATES)
+        for number, state, attempts in cursor.fetchall()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

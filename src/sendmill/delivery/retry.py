@@ -14,8 +14,10 @@ from sendmill.campaigns.models import Campaign, Status
 from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.models import RetryChunk
 from sendmill.delivery.progress import count_campaign
+from sendmill.delivery.pruning import is_begun
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
+from sendmill.errors import Conflict
 
 CHUNKS_AT_ONCE = 50
 
@@ -24,10 +26,13 @@ CHUNKS_AT_ONCE = 50
 def retry_failed(client: Client, object_id: str) -> int:
     """Send again to the campaign's failed recipients; how many there are. With none, nothing changes.
 
-    A completed campaign is active again until they are final. Raises NotFound, and Conflict for a cancelled campaign.
+    A completed campaign is active again until they are final. Raises NotFound, and Conflict for a cancelled campaign
+    and for one whose results have been deleted.
     """
     campaign = lifecycle.lock(find(Campaign, client, object_id).pk).get()
     lifecycle.ensure_not_cancelled(campaign)
+    if is_begun(campaign):
+        raise Conflict("The campaign's results have been deleted: nobody knows any more who had failed.")
     failed = count_campaign(campaign.pk).by_state.get(State.FAILED, 0)
     if failed:
         with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """The hot SQL, in files of its own under sql/, with the reason beside it.
 
 A line `-- postgresql: …` or `-- sqlite: …` is a part that only that database has (row locks for one: a SQLite
-transaction that writes is alone anyway, `transaction_mode: IMMEDIATE`). `{ids}` stands for a list of integers that the
+transaction that writes is alone anyway, see `sendmill.sqlite`). `{ids}` stands for a list of integers that the
 code has made itself, as do other names in braces.
 """
 

@@ -1,5 +1,6 @@
 """Single opt-outs: add, update, delete, what links in messages do. Bulk calls are `sendmill.contacts.importer`'s."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -12,6 +13,7 @@ from sendmill.errors import InvalidField
 from sendmill.optouts.models import OptOut, OptOutChange, Source
 
 MOST_CHANGES = 100
+TAKEN_BACK_WITHIN = timedelta(days=1)
 
 
 class _Address(NamedTuple):
@@ -65,11 +67,16 @@ def opt_out_by_link(client: Client, email: str, campaign_object_id: str) -> None
         _record(optout, is_opted_out=True)
 
 
+def may_be_taken_back(optout: OptOut) -> bool:
+    """Whether the link may undo it: what it did itself, by mistake. After a day it was none, whoever has the mail."""
+    return optout.source == Source.LINK and timezone.now() < optout.created_on + TAKEN_BACK_WITHIN
+
+
 @transaction.atomic
 def take_back_by_link(client: Client, email: str) -> None:
-    """Undo what a link did, by the recipient's own click. What somebody else has entered stays."""
+    """Undo what a link did, by the recipient's own click, if it may be."""
     optout = OptOut.objects.select_for_update().filter(client=client, email_key=_checked(email).key).first()
-    if optout is not None and optout.source == Source.LINK:
+    if optout is not None and may_be_taken_back(optout):
         _record(optout, is_opted_out=False)
         optout.delete()
 

@@ -15,7 +15,6 @@ from django.views.decorators.csrf import csrf_exempt
 from sendmill.content.template import RenderError, TemplateError
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER
 from sendmill.optouts import registry
-from sendmill.optouts.models import Source
 from sendmill.public import pages
 from sendmill.public.phrases import PHRASES
 from sendmill.public.recipients import Recipient, campaign_of, find_recipient, shown_message
@@ -104,7 +103,7 @@ def _state_page(request: HttpRequest, token: str, recipient: Recipient, *, was_o
         }
     else:
         words = {"title": phrases.unsubscribed, "text": phrases.no_more.format(**who)}
-        if optout.source == Source.LINK:
+        if registry.may_be_taken_back(optout):
             words |= {
                 "before_button": phrases.by_mistake,
                 "action": f"../subscribe-again/{token}",

@@ -136,7 +136,7 @@ def _campaigns_of(client: Client, period: Period, campaign_object_id: str | None
     whose clocks differ. So last month's report doesn't read last year's campaigns.
     """
     day = timedelta(days=1)
-    condition = Q(campaign__client=client, campaign__starts_at__lte=period.ends + day)
+    condition = Q(rows__gt=0, campaign__client=client, campaign__starts_at__lte=period.ends + day)
     condition &= ~Q(campaign__status=Status.COMPLETED, campaign__modified_on__lt=period.begins - day)
     if campaign_object_id is not None:
         condition &= Q(campaign__object_id=campaign_object_id)

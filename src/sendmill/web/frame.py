@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from sendmill.accounts.access import Access
-from sendmill.web.navigation import SECTIONS
+from sendmill.web.navigation import SECTIONS, SETTINGS, Section
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -17,14 +17,17 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_edit": access >= Access.EDITOR,
         "may_own": access >= Access.OWNER,
         "is_operator": access >= Access.OPERATOR,
-        "sections": [
-            {"title": section.title, "icon": section.icon, "url": url, "is_current": _is_below(request.path, url)}
-            for section in SECTIONS
-            if access >= section.access
-            for url in [reverse(section.route)]
-        ],
+        "sections": _entries(SECTIONS, access, request.path),
+        "settings_pages": _entries(SETTINGS, access, request.path) if request.path.startswith("/settings/") else [],
     }
 
 
-def _is_below(path: str, url: str) -> bool:
-    return path == url if url == "/" else path.startswith(url)
+def _entries(sections: tuple[Section, ...], access: Access, path: str) -> list[dict[str, Any]]:
+    """Those that somebody may see. The one that the path is nearest to is the current one."""
+    shown = [(section, reverse(section.route)) for section in sections if access >= section.access]
+    above = [url for _, url in shown if path == url or (url != "/" and path.startswith(url))]
+    current = max(above, key=len, default="")
+    return [
+        {"title": section.title, "icon": section.icon, "url": url, "is_current": url == current}
+        for section, url in shown
+    ]

@@ -71,10 +71,10 @@ def guarded(route: Route) -> View:
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     """Off to the sign-in page, and back to this page after it."""
     if is_partial(request):
-        address = f"{reverse('web:sign-in')}?{urlencode({'next': request.headers.get('HX-Current-URL', '/')})}"
+        address = f"{reverse('account_login')}?{urlencode({'next': request.headers.get('HX-Current-URL', '/')})}"
         return HttpResponse(status=401, headers={"HX-Redirect": address})
     query = urlencode({"next": request.get_full_path()}) if request.method in ("GET", "HEAD") else ""
-    return redirect(f"{reverse('web:sign-in')}?{query}".rstrip("?"))
+    return redirect(f"{reverse('account_login')}?{query}".rstrip("?"))
 
 
 def _refusal(request: HttpRequest, route: Route) -> HttpResponse | None:
@@ -114,5 +114,6 @@ def _method_not_allowed(request: HttpRequest, route: Route) -> HttpResponse:
 
 
 def _viewers_zone(request: HttpRequest) -> ZoneInfo:
-    name = request.COOKIES.get(ZONE_COOKIE, "")
+    """The one that the user has chosen, else the browser's."""
+    name = getattr(request.user, "timezone", "") or request.COOKIES.get(ZONE_COOKIE, "")
     return ZoneInfo(name if name in timezone_names() else "UTC")

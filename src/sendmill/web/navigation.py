@@ -19,4 +19,14 @@ SECTIONS = (
     Section("Contacts", "web:contacts", "users"),
     Section("Opt-outs", "web:optouts", "user-off"),
     Section("Senders", "web:senders", "at"),
+    Section("Settings", "web:settings", "settings"),
 )
+
+SETTINGS = (
+    Section("General", "web:settings", "building"),
+    Section("People", "web:settings-people", "users"),
+    Section("API tokens", "web:settings-tokens", "key", Access.OWNER),
+    Section("Delivery", "web:settings-delivery", "server"),
+    Section("Audit log", "web:settings-audit", "history", Access.OWNER),
+)
+"""The pages of the settings."""

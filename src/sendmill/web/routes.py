@@ -1,12 +1,12 @@
 """Every page, and who may read and write there. Tests read this table: tests/database/web/test_access.py."""
 
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, register_converter
 
 from sendmill.accounts.access import Access
 from sendmill.web import assets
 from sendmill.web.guard import Route, guarded
-from sendmill.web.pages import clients, contacts, optouts, overview, people, senders, uploads
+from sendmill.web.pages import account, clients, contacts, invitations, optouts, overview, person, senders, uploads
+from sendmill.web.pages.settings import audit, delivery, general, people, tokens
 
 ANYONE, SIGNED_IN, VIEWER, EDITOR, OWNER, OPERATOR = Access
 
@@ -25,13 +25,11 @@ class ObjectId:
 
 register_converter(ObjectId, "object_id")
 
-_SIGN_IN = LoginView.as_view(template_name="web/sign_in.html", redirect_authenticated_user=True)
-
 ROUTES = (
-    # Who is there, and for which client
-    Route("sign-in/", _SIGN_IN, "sign-in", read=ANYONE, write=ANYONE),
-    Route("sign-out/", LogoutView.as_view(next_page="web:sign-in"), "sign-out", write=ANYONE),
+    # For which client (who is there: account_routes.py)
     Route("clients/", clients.choose, "clients", read=SIGNED_IN, write=SIGNED_IN),
+    Route("invitation/<str:token>/", invitations.show, "invitation", read=ANYONE, write=ANYONE),
+    Route("account/", account.show, "account", read=SIGNED_IN, write=SIGNED_IN),
     #
     # Overview
     Route("", overview.show, "overview", read=VIEWER),
@@ -46,14 +44,14 @@ ROUTES = (
     Route("contacts/<object_id:group_id>/upload/", contacts.upload, "group-upload", read=EDITOR, write=EDITOR),
     Route("contacts/<object_id:group_id>/contact/", contacts.add_contact, "contact-add", read=EDITOR, write=EDITOR),
     Route("contacts/<object_id:group_id>/drop/", contacts.drop, "contact-drop", write=EDITOR),
-    Route("contacts/person/", people.show, "person", read=VIEWER),
-    Route("contacts/person/sent/", people.sent, "person-sent", read=VIEWER),
-    Route("contacts/person/export/", people.export, "person-export", read=VIEWER),
-    Route("contacts/person/opt-out/", people.opt_out, "person-opt-out", write=EDITOR),
-    Route("contacts/person/erase/", people.erase, "person-erase", write=OWNER),
-    Route("contacts/person/mail-again/", people.lift, "person-mail-again", write=OWNER),
-    Route("contacts/erasures/", people.erasures, "erasures", read=VIEWER),
-    Route("contacts/erasures/<object_id:erasure_id>/", people.erasure, "erasure", read=VIEWER),
+    Route("contacts/person/", person.show, "person", read=VIEWER),
+    Route("contacts/person/sent/", person.sent, "person-sent", read=VIEWER),
+    Route("contacts/person/export/", person.export, "person-export", read=VIEWER),
+    Route("contacts/person/opt-out/", person.opt_out, "person-opt-out", write=EDITOR),
+    Route("contacts/person/erase/", person.erase, "person-erase", write=OWNER),
+    Route("contacts/person/mail-again/", person.lift, "person-mail-again", write=OWNER),
+    Route("contacts/erasures/", person.erasures, "erasures", read=VIEWER),
+    Route("contacts/erasures/<object_id:erasure_id>/", person.erasure, "erasure", read=VIEWER),
     Route("uploads/sample/", uploads.sample, "upload-sample", write=EDITOR),
     Route("uploads/<object_id:import_id>/", uploads.show, "import", read=VIEWER),
     Route("uploads/<object_id:import_id>/rejected/", uploads.rejected, "import-rejected", read=VIEWER),
@@ -75,6 +73,18 @@ ROUTES = (
     Route(
         "senders/domains/<str:domain>/keys/<str:selector>/delete/", senders.delete_key, "dkim-key-delete", write=OWNER
     ),
+    #
+    # Settings
+    Route("settings/", general.show, "settings", read=VIEWER, write=OWNER),
+    Route("settings/people/", people.show, "settings-people", read=VIEWER, write=OWNER),
+    Route("settings/people/<int:membership_id>/role/", people.change_role, "settings-role", write=OWNER),
+    Route("settings/people/<int:membership_id>/remove/", people.remove, "settings-remove", write=OWNER),
+    Route("settings/invitations/<int:invitation_id>/withdraw/", people.withdraw, "settings-withdraw", write=OWNER),
+    Route("settings/tokens/", tokens.show, "settings-tokens", read=OWNER, write=OWNER),
+    Route("settings/tokens/<int:token_id>/revoke/", tokens.revoke, "settings-revoke", write=OWNER),
+    Route("settings/delivery/", delivery.show, "settings-delivery", read=VIEWER, write=OPERATOR),
+    Route("settings/delivery/remove/", delivery.remove_limit, "settings-limit-remove", write=OPERATOR),
+    Route("settings/audit/", audit.show, "settings-audit", read=OWNER),
 )
 
 app_name = "web"

@@ -1,8 +1,20 @@
 """Opt-outs: one record for an address, however it is written."""
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from sendmill.optouts.models import OptOut, Source
 from tests.database.api.conftest import Program, Tenant
 
 PATH = "/email/optout/"
+
+
+def test_each_keeps_where_it_came_from_and_the_answer_stays_as_documented(acme: Tenant) -> None:
+    shown = acme.api.post(PATH, {"email": "zoe@example.com"}).json
+    file = SimpleUploadedFile("o.csv", b"email\nbob@example.com\nZOE@example.com\n")
+    acme.api.upload(f"{PATH}bulk/add/", {"csv_file": file}).expect(200)
+    kept = OptOut.objects.filter(client=acme.client).values_list("email", "source")
+    assert dict(kept) == {"zoe@example.com": Source.API, "bob@example.com": Source.FILE}
+    assert list(shown) == ["$_id", "client_id", "email", "created_on", "modified_on"]
 
 
 def test_adding_an_address_twice_answers_with_the_existing_record(api: Program) -> None:

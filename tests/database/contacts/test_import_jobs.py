@@ -3,10 +3,8 @@
 import io
 import tempfile
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 from django.utils import timezone
@@ -14,7 +12,7 @@ from django.utils import timezone
 from sendmill.contacts import applying, column_choice, import_jobs, staging
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState, RejectedRow
-from sendmill.contacts.watched_file import Interrupted, WatchedFile
+from sendmill.contacts.watched_file import Interrupted
 from sendmill.errors import Conflict, InvalidField
 from tests.database.campaigns.making import make_client, make_group
 from tests.database.contacts.making import csv_file, emails_of
@@ -66,45 +64,30 @@ def test_a_job_waits_until_it_is_run_and_then_is_seen_whole(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_stopped_in_its_middle_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    group, stop = make_group(make_client()), threading.Event()
+class StopsAfter(threading.Event):
+    """Set from a job's so many-th look at it, which is made at each piece that it reads."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    def is_set(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
+def test_what_is_stopped_anywhere_begins_anew(tmp_path: Path) -> None:
+    group = make_group(make_client())
     record = job(group)
-    monkeypatch.setattr(staging, "PAUSE_SECONDS", 0)
-    interrupt_at(monkeypatch, 100_000, stop.set)
-    assert run(record, tmp_path, stop).state == ImportState.RECEIVING
-    assert record.rejected_rows == 1 and emails_of(group) == []
-    monkeypatch.undo()
-    assert import_jobs.unfinished_jobs() == [record.pk]
-    applying.recover_imports(timezone.now() + timedelta(hours=1))  # which is for bulk calls
-    assert_exact(run(record, tmp_path), group)
-
-
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, position: int, act: Callable[[], None]) -> None:
-    """Act once, when a job's reader has come so far after it was begun."""
-    make = import_jobs.WatchedFile
-    done = []
-
-    def watched(file: BinaryIO, look: Callable[[int], None]) -> WatchedFile:
-        def looked(at: int) -> None:
-            if at >= position and not done and made[0].tells_rows:
-                done.append(at)
-                act()
-            look(at)
-
-        made = [make(file, looked)]
-        made[0].tells_rows = False  # type: ignore[attr-defined] # not yet: its encoding is being found
-        readers.append(made[0])
-        return made[0]
-
-    readers: list[WatchedFile] = []
-    receive = import_jobs.importer.receive
-
-    def received(*arguments: object) -> None:
-        readers[-1].tells_rows = True  # type: ignore[attr-defined]
-        receive(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(import_jobs, "WatchedFile", watched)
-    monkeypatch.setattr(import_jobs.importer, "receive", received)
+    stopped = 0
+    for looks in range(100):
+        if run(record, tmp_path, StopsAfter(looks)).state == ImportState.DONE:
+            break
+        stopped += 1
+        assert emails_of(group) == [] and import_jobs.unfinished_jobs() == [record.pk]
+        applying.recover_imports(timezone.now() + timedelta(hours=1))  # which is for bulk calls
+    assert stopped > record.file_bytes / import_jobs.PIECE_BYTES
+    assert_exact(record, group)
 
 
 def test_a_node_that_was_thought_dead_does_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def states() -> list[State]:
 
 def being_sent(claim: Claim) -> list[int]:
     """Which of a claim's rows are marked, by their numbers in it."""
-    marked = marked_ids(claim.chunk_id, Chunk.objects.get(pk=claim.chunk_id).being_sent)
+    marked = marked_ids(claim.chunk_id, Chunk.objects.get(pk=claim.chunk_id).being_sent, claim.fence)
     return [[row.id for row in claim.rows].index(number) for number in marked]
 
 

@@ -2,18 +2,16 @@
 
 import os
 import subprocess
-from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from django.apps import apps
 
 from sendmill.delivery import queue
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.journal import Journal
 from sendmill.delivery.leases import Lease, LeaseWatch
-from sendmill.delivery.marks import NO_MARKS, marked_ids
+from sendmill.delivery.marks import NO_MARKS
 from sendmill.delivery.models import Chunk, Delivery
 from sendmill.delivery.owner import Owner, this_process
 from sendmill.delivery.queue import Claim
@@ -108,14 +106,25 @@ def test_lines_of_another_fence_say_nothing_about_this_one(tmp_path: Path, dead_
     assert states() == [State.QUEUED]
 
 
-def test_what_was_a_state_of_rows_before_is_moved_to_marks(tmp_path: Path):
-    claim = claim_and_mark(Owner("cccccccccccc", 1, 1), 4)
+def test_what_a_node_of_the_version_before_was_sending_is_recovered_too(tmp_path: Path, dead_owner: Owner):
+    claim = claim_and_mark(dead_owner, 5)
     Chunk.objects.update(being_sent=NO_MARKS)
-    for row, state, next_attempt_ms in zip(claim.rows, (1, 1, 4, 0), (None, 5, 5, None), strict=True):
+    for row, state, next_attempt_ms in zip(claim.rows, (1, 1, 4, 1, 0), (None, 5, 5, None, None), strict=True):
         Delivery.objects.filter(pk=row.id).update(state=state, next_attempt_ms=next_attempt_ms)
-    import_module("sendmill.delivery.migrations.0004_marks").move_marks(apps, None)
-    assert marked_ids(claim.chunk_id, Chunk.objects.get().being_sent) == [row.id for row in claim.rows[:3]]
-    assert states() == [State.QUEUED, State.DEFERRED, State.UNCONFIRMED, State.QUEUED]
+    Journal(tmp_path / "journals", dead_owner).intend(claim.rows[3].id, claim.fence)
+    [found] = recoverer(tmp_path, dead_owner.node).recover(now_ms())
+    assert (found.answered, found.in_doubt, found.returned) == (0, 1, 3)
+    assert states() == [State.QUEUED, State.DEFERRED, State.UNCONFIRMED, State.UNCONFIRMED, State.QUEUED]
+
+
+def test_marks_of_an_owner_before_are_void(tmp_path: Path, dead_owner: Owner):
+    claim = claim_and_mark(dead_owner, 2)
+    # As a node of the version before frees and takes a chunk: without knowing of marks.
+    Chunk.objects.update(fence=claim.fence + 2)
+    Delivery.objects.filter(pk=claim.rows[0].id).update(state=State.DELIVERED)
+    [found] = recoverer(tmp_path, dead_owner.node).recover(now_ms())
+    assert (found.answered, found.in_doubt, found.returned) == (0, 0, 0)
+    assert states() == [State.DELIVERED, State.QUEUED]
 
 
 def test_a_torn_line_is_no_intent(tmp_path: Path, dead_owner: Owner):

@@ -14,6 +14,7 @@ from sendmill.delivery.marks import NO_MARKS
 from sendmill.delivery.models import Chunk, Delivery
 from sendmill.delivery.restored import (
     CHUNKS_PASSED_OVER,
+    DeliveryIds,
     InDoubt,
     LastWord,
     Settled,
@@ -147,4 +148,12 @@ def test_a_log_is_read_for_our_message_ids_alone() -> None:
         f"<{result}@books.example> <{ours[:-2]}@x> <a{ours}@x> {ours}".encode(),
         b"\xff\xfe message-id=<20261125@other.example>",
     ]
-    assert read_log(lines) == {4096}
+    found = read_log(lines)
+    assert [number for number in range(3_000, 9_000) if number in found] == [4096]
+
+
+def test_deliveries_are_told_apart() -> None:
+    numbers = {0, 1, 1023, 1024, 5 << 10, (1 << 40) + 999}
+    found = DeliveryIds(numbers)
+    near = {number + step for number in numbers for step in (-1024, -1, 0, 1, 1024)}
+    assert {number for number in near if number in found} == numbers

@@ -3,6 +3,7 @@
 import email
 import json
 import re
+from datetime import timedelta
 from email.policy import compat32
 
 import pytest
@@ -133,6 +134,17 @@ def test_who_was_opted_out_otherwise_is_not_mailed_again_for_a_click(browser: Br
     assert not OptOutChange.objects.exists()
 
 
+def test_after_a_day_it_was_no_mistake(browser: Browser) -> None:
+    client = make_client()
+    mail = Mail(started(client, HTML, BOB))
+    browser.post(mail.unsubscribe)
+    OptOut.objects.update(created_on=timezone.now() - timedelta(hours=25))
+    shown = browser.get(mail.unsubscribe).content.decode()
+    assert PHRASES["de"].unsubscribed in shown and "<form" not in shown
+    browser.post(mail.unsubscribe.replace("/u/", "/subscribe-again/"))
+    assert [email for email, _, _ in opted_out(client)] == [BOB]
+
+
 def test_links_work_when_campaign_and_results_are_gone(browser: Browser) -> None:
     client = make_client()
     mail = Mail(started(client, HTML, BOB))
@@ -150,7 +162,7 @@ def test_a_number_given_out_again_shows_nobody_anothers_message(browser: Browser
     mail = Mail(started(client, HTML, BOB))
     number = Delivery.objects.get().pk
     for stranger in (LinkTarget(client.pk, number, "eve@books.example"), LinkTarget(other.pk, number, BOB)):
-        token = make_token(VIEW_IN_BROWSER, stranger).decode()
+        token = make_token(VIEW_IN_BROWSER, *stranger).decode()
         assert browser.get(f"/v/{token}").status_code == 404
     assert browser.get(mail.link("v")).status_code == 200
 
@@ -159,7 +171,7 @@ def test_what_is_no_link_of_ours_looks_the_same_whatever_is_wrong(browser: Brows
     client = make_client()
     mail = Mail(started(client, HTML, BOB))
     token = mail.unsubscribe.rpartition("/")[2]
-    nobodys = make_token(UNSUBSCRIBE, LinkTarget(4_000_000_000, 1, BOB)).decode()
+    nobodys = make_token(UNSUBSCRIBE, 4_000_000_000, 1, BOB).decode()
     answers = set()
     for wrong in (token[:-1], f"{token}A", "x", "%00", "é", "A" * 3000, nobodys, mail.link("v").rpartition("/")[2]):
         for path in ("u", "subscribe-again"):

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from sendmill.accounts.models import Client, Membership, Role, User
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 class Tenant(NamedTuple):

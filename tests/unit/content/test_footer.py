@@ -47,8 +47,8 @@ def test_html_gets_it_at_the_end_of_what_is_shown_and_so_does_its_text_part(end:
 @pytest.mark.parametrize(
     "body",
     [
-        "{% if city == 'Nowhere' %}<body>a</body>{% else %}<body>b</body>{% endif %}",
-        "<p>b</p>{% for a in city|split(',') %}<b>{{ a }}</b></body>{% endfor %}",
+        "{% if city == 'Bern' %}<body>a</body>{% else %}<body>b</body>{% endif %}",
+        "<p>b</p>{% for a in city|split('e') %}<b>{{ a }}</b></body>{% endfor %}",
         "<p>b</p>{% raw %}</body>{% endraw %}",
         "<p>b</p>{# </body> #}",
     ],

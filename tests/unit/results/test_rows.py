@@ -58,8 +58,10 @@ def test_ids_lead_back_to_the_row() -> None:
     ("state", "status", "complete", "disposition"),
     [
         (State.QUEUED, "pending", False, "queued"),
+        (State.SENDING, "pending", False, "queued"),
         (State.DEFERRED, "pending", False, "deferred"),
         (State.UNCONFIRMED, "pending", False, "unconfirmed"),
+        (State.SENDING_AGAIN, "pending", False, "unconfirmed"),
         (State.DELIVERED, "completed", True, "delivered"),
         (State.BOUNCED, "completed", True, "bounced"),
         (State.FAILED, "completed", True, "failed"),

@@ -2,9 +2,39 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
-from sendmill.web.requests import PageRequest
+from sendmill.delivery.reports import read_reports
+from sendmill.results.overview import SENT, Overview, overview_of
+from sendmill.web.requests import PageRequest, is_partial
+
+_WORDS = {
+    "delivered": "Delivered", "deferred": "Deferred", "unconfirmed": "Unconfirmed", "bounced": "Bounced",
+    "failed": "Failed", "invalid": "Invalid", "optout": "Opted out",
+}  # fmt: skip
 
 
 def show(request: PageRequest) -> HttpResponse:
-    return render(request, "web/overview/show.html")
+    """The page; htmx asks for its first part, what happens now, every few seconds."""
+    now = timezone.now()
+    found = overview_of(request.client, read_reports(), now, timezone.get_current_timezone())  # type: ignore[arg-type]
+    context = {"overview": found, "is_empty": not (found.running or found.following or _has_sent(found))}
+    if is_partial(request):
+        return render(request, "web/overview/_now.html", context)
+    return render(request, "web/overview/show.html", context | {"chart": _chart(found), "has_sent": _has_sent(found)})
+
+
+def _has_sent(found: Overview) -> bool:
+    return any(count for day in found.days.values() for count in day.values())
+
+
+def _chart(found: Overview) -> dict[str, object]:
+    """What days.js draws, and the table beside it: the dispositions that there are."""
+    shown = [name for name in SENT if any(day[name] for day in found.days.values())]
+    return {
+        "labels": [f"{day.day} {day:%b}" for day in found.days],
+        "series": [
+            {"name": name, "title": _WORDS[name], "counts": [day[name] for day in found.days.values()]}
+            for name in shown
+        ],
+    }

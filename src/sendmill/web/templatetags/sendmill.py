@@ -58,20 +58,13 @@ def thousands(number: int) -> str:
     return f"{number:,}"
 
 
-@register.filter
-def share(percent: float) -> str:
-    """A part of a whole, in %: whoever is there is more than nothing, and 100 % is all."""
-    if 0 < percent < 0.1:
+@register.simple_tag
+def percent(part: float, whole: float = 1) -> str:
+    """`12.3 %`. What isn't all is never shown as 100, nor what is something as 0."""
+    share = part / whole if whole else 0.0
+    if 0 < share < 0.001:
         return "< 0.1 %"
-    if 99.9 < percent < 100:
-        return "> 99.9 %"
-    return f"{percent:.1f} %" if percent % 1 else f"{percent:.0f} %"
-
-
-@register.filter
-def rate(a_second: float) -> str:
-    """A speed without more digits than it is worth."""
-    return f"{a_second:.1f}" if a_second < 10 else f"{a_second:,.0f}"
+    return "> 99.9 %" if 0.999 < share < 1 else f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
 @register.inclusion_tag("web/parts/field.html")

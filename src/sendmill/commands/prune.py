@@ -1,0 +1,90 @@
+"""`sendmill prune`: deletes what is older than the retention settings say, in short batches."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from sendmill.commands.preconditions import require_current_schema
+from sendmill.contacts import maintenance
+from sendmill.contacts.models import Import, ImportState, RejectedRow
+from sendmill.delivery.models import Chunk
+from sendmill.delivery.pruning import delete_next, ended_campaigns, is_begun
+from sendmill.errors import SendmillError
+from sendmill.results.archive import write_archive
+
+ROWS_A_BATCH = 2_000
+DUTY = 0.5
+"""The part of the time in which batches hold the database's write lock; in the rest it is the others'."""
+
+
+def prune(results_days: int | None, imports_days: int | None, archive: Path | None, dry_run: bool) -> int:
+    """Delete what is old, and say how much it was. None instead of days: kept for ever."""
+    require_current_schema()
+    now = timezone.now()
+    if results_days is not None:
+        _prune_results(now - timedelta(days=results_days), archive, dry_run)
+    if imports_days is not None:
+        ended = Import.objects.filter(
+            state__in=(ImportState.DONE, ImportState.FAILED), modified_on__lt=now - timedelta(days=imports_days)
+        )
+        _prune_rows("rows rejected by old imports", RejectedRow.objects.filter(of_import__in=ended), dry_run)
+        _prune_rows("old imports", ended, dry_run)
+    _prune_rows("sessions that have ended", Session.objects.filter(expire_date__lt=now), dry_run)
+    locked_until = now - settings.AXES_COOLOFF_TIME
+    _prune_rows("failed logins", AccessAttempt.objects.filter(attempt_time__lt=locked_until), dry_run)
+    if not dry_run:
+        while _gently(maintenance.purge_retired_sets):
+            pass
+    if results_days is None:
+        print("Results are kept for ever: SENDMILL_KEEP_RESULTS_DAYS is not set.")
+    return 0
+
+
+def _prune_results(before: datetime, archive: Path | None, dry_run: bool) -> None:
+    campaigns = deleted = 0
+    for campaign in ended_campaigns(before):
+        campaigns += 1
+        if dry_run:
+            deleted += sum(Chunk.objects.filter(campaign=campaign).values_list("rows", flat=True))
+            continue
+        # One whose deletion broke off has its file already, with what is deleted by now.
+        if archive is not None and not is_begun(campaign):
+            try:
+                write_archive(archive, campaign)
+            except OSError as error:
+                raise SendmillError(
+                    f"{archive} can't be written: {error.strerror}. Nothing was deleted of it."
+                ) from None
+        while count := _gently(lambda pk=campaign.pk: delete_next(pk)):  # type: ignore[misc]
+            deleted += count
+    _say(f"results of {campaigns} campaigns that ended before {before:%Y-%m-%d %H:%M} UTC", deleted, dry_run)
+
+
+def _prune_rows(what: str, rows: QuerySet[RejectedRow] | QuerySet[Import] | QuerySet[Session], dry_run: bool) -> None:
+    deleted = 0
+    if dry_run:
+        deleted = rows.count()
+    else:
+        while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS_A_BATCH]):
+            _gently(lambda keys=keys: rows.model._default_manager.filter(pk__in=keys).delete()[0])  # type: ignore[misc]
+            deleted += len(keys)
+    _say(what, deleted, dry_run)
+
+
+def _gently(act: Callable[[], int]) -> int:
+    """Do it, and then leave the database to the others for as long."""
+    began = time.monotonic()
+    done = act()
+    time.sleep((time.monotonic() - began) * (1 - DUTY) / DUTY)
+    return done
+
+
+def _say(what: str, count: int, dry_run: bool) -> None:
+    print(f"{count:>12,} {what}{' would be deleted' if dry_run else ' deleted'}")

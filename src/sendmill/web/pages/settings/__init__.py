@@ -1,0 +1,1 @@
+"""Settings of a client, a module per page."""

@@ -1,0 +1,102 @@
+"""How people sign in: django-allauth, told what is ours. The settings name these classes."""
+
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from sendmill.accounts.lockout import client_address, seconds_locked
+from sendmill.accounts.models import User
+from sendmill.delivery.notices import NoticeNotSent
+from sendmill.secret_key import derived_keys
+
+_EXPIRED_SESSIONS_AT_ONCE = 100
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth ships no type information
+    """Nobody signs up: people are invited. Failures are counted by django-axes, as for the API's login."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """allauth would count failures in the memory of one process."""
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        if getattr(request, "axes_locked_out", False):
+            minutes = -(-seconds_locked(credentials.get("email", ""), self.get_client_ip(request)) // 60)
+            raise ValidationError(f"Too many failed attempts. Try again in {minutes} min, or ask for a new password.")
+
+    def reauthenticate(self, user: AbstractBaseUser, password: str) -> bool:
+        """allauth knows an address only where one was confirmed."""
+        assert isinstance(user, User)
+        found = self.authenticate(allauth_context.request, email=user.email, password=password)
+        return found is not None and found.pk == user.pk
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        super().login(request, user)
+        # Sessions that have run out lie about until somebody takes them away; whoever comes in takes some.
+        expired = Session.objects.filter(expire_date__lt=timezone.now()).values_list("pk", flat=True)
+        Session.objects.filter(pk__in=list(expired[:_EXPIRED_SESSIONS_AT_ONCE])).delete()
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return request_address(request) or "unknown"
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Below the public address, whatever host the request named: it may be a forger's."""
+        path: str = super().get_reset_password_from_key_url(key)
+        return settings.SENDMILL_PUBLIC_URL + "/" + path.split("/", 3)[3]
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """The page says the same whether it worked or not: it must not tell who is known here. The log says more."""
+        try:
+            super().send_mail(template_prefix, email, context)
+        except NoticeNotSent:
+            pass
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only paths of this server are gone on to."""
+        return bool(url) and str(url).startswith("/") and not str(url).startswith(("//", "/\\"))
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # as above
+    """Secrets of second factors are encrypted at rest."""
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _cipher().decrypt(encrypted_text.encode()).decode()
+
+
+class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # as above
+    """OpenID Connect lets in those who are invited already; it makes nobody a user."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return False
+
+
+def request_address(request: HttpRequest) -> str | None:
+    """Where a request comes from."""
+    return client_address(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def username_of(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
+    """Who tries to sign in, for django-axes' AXES_USERNAME_CALLABLE: the API says `username`, allauth `email`."""
+    given = credentials or {}
+    return str(given.get("username") or given.get("email") or "").strip().lower()
+
+
+def _cipher() -> MultiFernet:
+    keys = derived_keys("sendmill second factors", 32)
+    return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])

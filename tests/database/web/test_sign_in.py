@@ -1,0 +1,224 @@
+"""Signing in: passwords, lock-outs, new passwords by mail, second factors, invitations, the first owner."""
+
+import mailbox
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from django.conf import settings
+from django.test import Client as Browser
+
+from sendmill.accounts import people
+from sendmill.accounts.models import AuditEntry, Client, Role, User
+from sendmill.errors import Conflict, NotFound
+from tests.database.web.conftest import Tenant, person, signed_in, text_of
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+def zoe(acme: Tenant) -> User:
+    """Somebody with a password."""
+    user = person("zoe@acme.test", acme.client, Role.EDITOR)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def sign_in(browser: Browser, email: str, password: str, **fields: str) -> int:
+    return browser.post("/sign-in/", {"login": email, "password": password, **fields}).status_code
+
+
+def test_a_session_begins_anew_and_lasts_as_long_as_asked_for(zoe: User, anonymous: Browser) -> None:
+    anonymous.get("/sign-in/")
+    anonymous.session["planted"] = True
+    anonymous.session.save()
+    before = anonymous.session.session_key
+    assert sign_in(anonymous, "Zoe@acme.test", PASSWORD) == 302
+    assert anonymous.session.session_key != before
+    assert anonymous.session.get_expire_at_browser_close()
+    remembered = Browser()
+    assert sign_in(remembered, zoe.email, PASSWORD, remember="on") == 302
+    assert not remembered.session.get_expire_at_browser_close()
+    assert remembered.post("/sign-out/").status_code == 302
+    assert remembered.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("target", ["https://evil.test/", "//evil.test", "/\\evil.test", "javascript:alert(1)"])
+def test_nobody_is_led_elsewhere(zoe: User, anonymous: Browser, target: str) -> None:
+    answer = anonymous.post("/sign-in/", {"login": zoe.email, "password": PASSWORD, "next": target})
+    assert answer["Location"] == "/"
+
+
+def test_failures_lock_the_pair_of_name_and_address_for_pages_and_api(zoe: User, anonymous: Browser) -> None:
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        anonymous.post("/auth/api-token-auth/", {"username": zoe.email, "password": "wrong"})
+    page = anonymous.post("/sign-in/", {"login": zoe.email, "password": PASSWORD})
+    assert "Too many failed attempts. Try again in 5 min" in text_of(page.content)
+    elsewhere = Browser(REMOTE_ADDR="192.0.2.7")
+    assert sign_in(elsewhere, zoe.email, PASSWORD) == 302
+
+
+def test_a_new_password_comes_by_mail(zoe: User, anonymous: Browser, settings: Any) -> None:
+    settings.EMAIL_BACKEND = "sendmill.delivery.notices.RelayEmailBackend"  # Django puts another in place for tests
+    outbox = settings.SENDMILL_DATA / "outbox"
+    known = _mails(outbox)
+    for address in ("nobody@acme.test", zoe.email):
+        answer = anonymous.post("/password/", {"email": address}, headers={"host": "evil.test"})
+        assert answer["Location"] == "/password/sent/"
+    (mail,) = (message for name, message in mailbox.Maildir(outbox).items() if name not in known)
+    assert (mail["To"], mail["Delivered-To"]) == (zoe.email, zoe.email)
+    (link,) = re.findall(r"http\S+", mail.get_payload())
+    assert link.startswith(settings.SENDMILL_PUBLIC_URL + "/password/")
+    form = anonymous.get(link.removeprefix(settings.SENDMILL_PUBLIC_URL))["Location"]
+    weak = anonymous.post(form, {"password1": "password12", "password2": "password12"})
+    assert "too common" in text_of(weak.content)
+    assert anonymous.post(form, {"password1": "a-new-one-7", "password2": "a-new-one-7"}).status_code == 302
+    assert sign_in(Browser(), zoe.email, PASSWORD) == 200
+    assert sign_in(Browser(), zoe.email, "a-new-one-7") == 302
+    again = Browser().get(link.removeprefix(settings.SENDMILL_PUBLIC_URL))
+    assert "This link no longer works" in text_of(again.content)
+
+
+def _mails(outbox: Path) -> set[str]:
+    return set(mailbox.Maildir(outbox).keys())
+
+
+def test_a_second_factor_is_asked_for_and_kept_encrypted(zoe: User, anonymous: Browser) -> None:
+    browser = Browser(headers={"accept": "text/html"})
+    sign_in(browser, zoe.email, PASSWORD)
+    confirm = browser.get("/account/security/app/")["Location"]
+    assert browser.post(confirm, {"password": "wrong"}).status_code == 200
+    assert browser.post(confirm, {"password": PASSWORD})["Location"] == "/account/security/app/"
+    secret = browser.get("/account/security/app/").context["form"].secret
+    assert browser.post("/account/security/app/", {"code": _code(secret)}).status_code == 302
+    stored = Authenticator.objects.get(user=zoe, type="totp").data["secret"]
+    assert secret not in stored
+    answer = anonymous.post("/sign-in/", {"login": zoe.email, "password": PASSWORD})
+    assert answer["Location"].startswith("/sign-in/second-factor/")
+    assert anonymous.get("/").status_code == 302
+    assert anonymous.post("/sign-in/second-factor/", {"code": "000000"}).status_code == 200
+    assert anonymous.get("/").status_code == 302
+
+
+def _code(secret: str) -> str:
+    counter = next(iter(yield_hotp_counters_from_time()))
+    return format_hotp_value(hotp_value(secret, counter))
+
+
+def test_an_invitation_makes_a_member_once(acme: Tenant, anonymous: Browser) -> None:
+    page = acme.owner.post("/settings/people/", {"email": "New@Acme.test", "role": "viewer"})
+    path = page.context["link"].removeprefix(settings.SENDMILL_PUBLIC_URL)
+    assert "new@acme.test" in text_of(anonymous.get(path).content)
+    assert "too short" in text_of(anonymous.post(path, {"password": "short"}).content)
+    assert anonymous.post(path, {"password": PASSWORD}).status_code == 302
+    assert anonymous.get("/").context["client"] == acme.client
+    assert anonymous.post("/settings/", {"name": "mine now"}).status_code == 403
+    assert Browser().get(path, headers={"accept": "text/html"}).status_code == 404
+    actions = list(AuditEntry.objects.filter(client=acme.client).order_by("pk").values_list("action", "subject"))
+    assert actions == [("invited as viewer", "New@Acme.test"), ("joined as viewer", "new@acme.test")]
+
+
+def test_an_invitation_is_for_one_person(acme: Tenant, other: Tenant) -> None:
+    owner = acme.client.memberships.get(role=Role.OWNER).user
+    path = f"/invitation/{people.invite(acme.client, 'viewer@other.test', Role.OWNER, owner)}/"
+    assert other.owner.post(path).status_code == 409
+    assert Browser().post(path).status_code == 200
+    assert acme.client.memberships.count() == 3
+    assert other.viewer.post(path).status_code == 302
+    assert other.viewer.get("/").context["client"] == acme.client
+
+
+def test_a_client_is_never_without_an_owner(acme: Tenant, other: Tenant) -> None:
+    owner, editor = (acme.client.memberships.get(role=role) for role in (Role.OWNER, Role.EDITOR))
+    for act in (
+        lambda: people.remove(acme.client, owner.pk),
+        lambda: people.change_role(acme.client, owner.pk, "viewer"),
+    ):
+        with pytest.raises(Conflict, match="only owner"):
+            act()
+    people.change_role(acme.client, editor.pk, "owner")
+    people.remove(acme.client, owner.pk)
+    with pytest.raises(NotFound):
+        people.remove(other.client, editor.pk)
+
+
+def test_the_first_owner_is_made_once(anonymous: Browser) -> None:
+    stale, token = people.first_owner_token(), people.first_owner_token()
+    assert anonymous.get(f"/invitation/{stale}/").status_code == 404
+    answer = anonymous.post(
+        f"/invitation/{token}/", {"name": "Café Zoë", "email": "zoe@cafe.test", "password": PASSWORD}
+    )
+    assert answer["Location"] == "/"
+    assert Client.objects.get().name == "Café Zoë"
+    assert User.objects.get().is_operator
+    assert not Client.objects.get().tokens.exists()
+    assert people.first_owner_token() is None
+    assert anonymous.get("/").status_code == 200
+    assert Browser().get(f"/invitation/{token}/").status_code == 404
+
+
+def test_who_runs_the_installation_is_told_by_its_mark_alone(acme: Tenant, operator: Browser) -> None:
+    assert (
+        acme.owner.post("/settings/delivery/", {"kind": "domain", "name": "example.com", "rate": "5"}).status_code
+        == 403
+    )
+    operator.post("/settings/delivery/", {"kind": "domain", "name": "Example.com", "rate": "5"})
+    assert "Domain example.com" in text_of(operator.get("/settings/delivery/").content)
+    assert "example.com" not in text_of(acme.owner.get("/settings/delivery/").content)
+
+
+def test_tokens_are_shown_once_and_end_at_once(acme: Tenant, other: Tenant) -> None:
+    page = acme.owner.post("/settings/tokens/", {"name": "<script>shop</script>"})
+    token = page.context["made"]
+    assert page["Cache-Control"] == "no-store, private, no-cache"
+    assert b"<script>shop" not in page.content
+    assert token not in acme.owner.get("/settings/tokens/").content.decode()
+    api = Browser(headers={"authorization": f"Token {token}"})
+    assert api.get("/email/senderid/").status_code == 200
+    pk = acme.client.tokens.get().pk
+    assert other.owner.post(f"/settings/tokens/{pk}/revoke/").status_code == 404
+    acme.owner.post(f"/settings/tokens/{pk}/revoke/")
+    assert api.get("/email/senderid/").status_code == 401
+
+
+def test_settings_say_what_is_wrong_at_the_field(acme: Tenant) -> None:
+    fields = {"name": "Café", "postal_address": "\n".join("x" * 11), "adds_footer": "on", "language": "de"}
+    page = acme.owner.post("/settings/", fields)
+    assert "may have no more than" in str(page.context["form"].errors["postal_address"]).lower()
+    acme.client.refresh_from_db()
+    assert acme.client.name == "acme"
+    assert acme.owner.post("/settings/", {**fields, "postal_address": "Rue 1"}).status_code == 302
+    acme.client.refresh_from_db()
+    assert (acme.client.name, acme.client.postal_address, acme.client.language) == ("Café", "Rue 1", "de")
+
+
+def test_the_audit_log_is_the_clients_own_and_paged(acme: Tenant, other: Tenant) -> None:
+    for number in range(51):
+        acme.owner.post("/settings/tokens/", {"name": f"program {number}"})
+    first = acme.owner.get("/settings/audit/")
+    assert "program 50" in text_of(first.content)
+    assert "program 0 " not in text_of(first.content)
+    assert "program 0 " in text_of(acme.owner.get(f"/settings/audit/{first.context['older']}").content)
+    assert "program" not in text_of(other.owner.get("/settings/audit/").content)
+
+
+def test_a_zone_that_the_user_has_chosen_counts(acme: Tenant) -> None:
+    acme.owner.cookies["timezone"] = "Asia/Tokyo"
+    assert 'title="Asia/Tokyo"' in acme.owner.get("/settings/people/").content.decode()
+    acme.owner.post("/account/", {"timezone": "Europe/Berlin"})
+    assert 'title="Europe/Berlin"' in acme.owner.get("/settings/people/").content.decode()
+
+
+def test_deactivated_users_are_out(zoe: User) -> None:
+    zoe.is_active = False
+    zoe.save()
+    assert Browser().post("/sign-in/", {"login": zoe.email, "password": PASSWORD}).status_code in (200, 302)
+    assert signed_in(zoe).get("/").status_code == 302
