@@ -22,7 +22,7 @@ from sendmill.accounts.audit import replace_in_log
 from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.campaigns.models import Campaign, Phase
-from sendmill.contacts.models import ContactGroup, Import, ImportState, RejectedRow
+from sendmill.contacts.models import ContactGroup, Import, ImportPiece, ImportState, RejectedRow
 from sendmill.contacts.of_address import remove_address
 from sendmill.delivery.chunk_counts import free_chunk
 from sendmill.delivery.clock import now_ms
@@ -39,7 +39,7 @@ from sendmill.results.of_address import rows_of_address, runs
 CHUNKS_AT_ONCE = 100
 REJECTED_AT_ONCE = 5_000
 PAGE_ROWS = 2_000
-_OVER = (ImportState.DONE, ImportState.FAILED)
+_UNDER_WAY = (ImportState.WAITING, ImportState.RECEIVING, ImportState.APPLYING)
 ERASED_TEXT = "[erased]"
 
 
@@ -103,10 +103,15 @@ def _remove_contacts(erasure: Erasure) -> Step:
         return Step.MORE
     # Locked, no import of theirs begins to be applied meanwhile.
     groups = list(ContactGroup.objects.select_for_update(no_key=True).filter(client=erasure.client).order_by("pk"))
-    if Import.objects.filter(client=erasure.client).exclude(state__in=_OVER).exists():
+    imports = Import.objects.filter(client=erasure.client)
+    if imports.filter(state__in=_UNDER_WAY).exists():
         return Step.WAIT
+    # Of those that are not under way only what waits for somebody's decision still has a set or a file.
+    staged = imports.exclude(staging_set=None).values_list("staging_set_id", flat=True)
     reading = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
-    sets = {*(group.contact_set_id for group in groups), *reading.values_list("contact_set_id", flat=True)}
+    read = reading.values_list("contact_set_id", flat=True)
+    sets = {number for number in (*(group.contact_set_id for group in groups), *staged, *read) if number is not None}
+    ImportPiece.objects.filter(of_import__client=erasure.client).delete()
     erasure.contacts = remove_address(sorted(sets), erasure.email_key)
     return _go_on(erasure, Stage.RESULTS, Step.MORE)
 
