@@ -5,6 +5,7 @@ import json
 import pytest
 from django.apps import apps
 from django.utils import timezone
+from pytest_django.fixtures import SettingsWrapper
 
 from sendmill.accounts import audit
 from sendmill.accounts.models import Client
@@ -168,17 +169,17 @@ def test_what_may_still_write_the_address_is_waited_for() -> None:
     assert json.loads(Chunk.objects.get().counts) == {"0": len(OTHERS), "13": 1}
 
 
-def test_a_digest_made_with_an_earlier_secret_counts_while_that_is_known(settings: object) -> None:
+def test_a_digest_made_with_an_earlier_secret_counts_while_that_is_known(settings: SettingsWrapper) -> None:
     client = make_client()
     erase(client, ZOE)
     key = find_person(client, ZOE).key
 
     def under(secret: str, fallbacks: list[str]) -> set[str]:
-        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = secret, fallbacks  # type: ignore[attr-defined]
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = secret, fallbacks
         suppressions._keys.cache_clear()
         return suppressions.suppressed_among(client.pk, [key])
 
-    first = settings.SECRET_KEY  # type: ignore[attr-defined]
+    first = settings.SECRET_KEY
     try:
         assert under("another", [first]) == {key} and suppressions.lost_suppressions() == 0
         assert under("another", []) == set() and suppressions.lost_suppressions() == 1

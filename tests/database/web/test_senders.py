@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from pytest_django.fixtures import SettingsWrapper
 
 from sendmill.accounts.models import AuditEntry
 from sendmill.senders import dkim_keys
@@ -37,7 +38,7 @@ def test_a_sender_is_added_changed_and_deleted_unless_a_campaign_needs_it(acme: 
     ]  # fmt: skip
 
 
-def test_a_domain_shows_what_dns_says_and_what_to_add(acme: Tenant, settings: object) -> None:
+def test_a_domain_shows_what_dns_says_and_what_to_add(acme: Tenant, settings: SettingsWrapper) -> None:
     make_sender(acme.client, "news@acme.test")
     key = dkim_keys.add_key("acme.test", "sm1", "ed25519", acme.client)
     zone = {
@@ -47,7 +48,7 @@ def test_a_domain_shows_what_dns_says_and_what_to_add(acme: Tenant, settings: ob
         ("sm1._domainkey.acme.test", "TXT"): [f'"{dkim_keys.public_key_record(key.key)}"'],
     }
     with dns_server(zone) as server:
-        settings.SENDMILL_DNS_SERVERS = (server.address,)  # type: ignore[attr-defined]
+        settings.SENDMILL_DNS_SERVERS = (server.address,)
         answer = acme.viewer.get("/senders/domains/acme.test/records/", headers={"HX-Request": "true"})
     shown = text_of(answer.content)
     assert EVIL.encode() not in answer.content and b"<html" not in answer.content
