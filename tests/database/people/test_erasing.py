@@ -5,7 +5,7 @@ import json
 import pytest
 from django.apps import apps
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from sendmill.accounts import audit
 from sendmill.accounts.models import Client
@@ -169,7 +169,7 @@ def test_what_may_still_write_the_address_is_waited_for() -> None:
     assert json.loads(Chunk.objects.get().counts) == {"0": len(OTHERS), "13": 1}
 
 
-def test_a_digest_made_with_an_earlier_secret_counts_while_that_is_known(settings: SettingsWrapper) -> None:
+def test_a_digest_made_with_an_earlier_secret_counts_while_that_is_known(settings: Settings) -> None:
     client = make_client()
     erase(client, ZOE)
     key = find_person(client, ZOE).key

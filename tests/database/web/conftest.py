@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client as Browser
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 from structlog.testing import capture_logs
 
 from sendmill.accounts.models import Client, Membership, Role, User
@@ -22,7 +22,7 @@ def empty_dns() -> Iterator[DnsServer]:
 
 
 @pytest.fixture(autouse=True)
-def asks_no_dns_outside(settings: SettingsWrapper, empty_dns: DnsServer) -> None:
+def asks_no_dns_outside(settings: Settings, empty_dns: DnsServer) -> None:
     """Pages that ask DNS get an answer at once, and nothing leaves this machine."""
     settings.SENDMILL_DNS_SERVERS = (empty_dns.address,)
 

@@ -2,7 +2,7 @@
 
 import pytest
 from django.urls import reverse
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from sendmill.accounts.models import AuditEntry
 from sendmill.senders import dkim_keys
@@ -38,7 +38,7 @@ def test_a_sender_is_added_changed_and_deleted_unless_a_campaign_needs_it(acme: 
     ]  # fmt: skip
 
 
-def test_a_domain_shows_what_dns_says_and_what_to_add(acme: Tenant, settings: SettingsWrapper) -> None:
+def test_a_domain_shows_what_dns_says_and_what_to_add(acme: Tenant, settings: Settings) -> None:
     make_sender(acme.client, "news@acme.test")
     key = dkim_keys.add_key("acme.test", "sm1", "ed25519", acme.client)
     zone = {
