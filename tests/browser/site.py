@@ -49,9 +49,9 @@ def _dns() -> DnsServer:
 #: What DNS says in tests of pages: of a domain that is nearly ready.
 ZONE = {
     ("roastery.test", "TXT"): ['"v=spf1 include:_spf.mailhost.test ~all"'],
-    ("_spf.mailhost.test", "TXT"): ['"v=spf1 ip4:192.0.2.0/24 -all"'],
+    ("_spf.mailhost.test", "TXT"): ['"v=spf1 ip4:198.51.100.0/24 -all"'],
     ("roastery.test", "MX"): ["10 mx.roastery.test."],
-    ("mx.roastery.test", "A"): ["192.0.2.1"],
+    ("mx.roastery.test", "A"): ["198.51.100.1"],
 }
 
 
