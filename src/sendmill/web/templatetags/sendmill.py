@@ -56,9 +56,8 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
 def with_code(text: str) -> SafeString:
     """What stands between backticks as code."""
     parts = enumerate(text.split("`"))
-    return format_html_join(
-        "", "{}", ((format_html("<code>{}</code>", part) if number % 2 else part,) for number, part in parts)
-    )
+    shown = [(format_html("<code>{}</code>", part) if number % 2 else part,) for number, part in parts]
+    return format_html_join("", "{}", shown)
 
 
 @register.filter
