@@ -49,7 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "web", _web, "the HTTP server alone")
     worker = _add(commands, "worker", _worker, "scheduler and delivery processes, without the web")
     worker.add_argument("--processes", type=_at_least_one, metavar="N", help="default: SENDMILL_WORKERS")
-    _add(commands, "migrate", _migrate, "bring the database's schema up to date")
+    migrate = _add(commands, "migrate", _migrate, "bring the database's schema up to date")
+    migrate.add_argument(
+        "--finish", action="store_true", help="no node of the version before is at work: do as this version does best"
+    )
     doctor = _add(commands, "doctor", _doctor, "check the installation and say what to do")
     doctor.add_argument("--domain", action="append", default=[], metavar="DOMAIN", help="look at its DNS, not at all's")
     doctor.add_argument("--json", action="store_true", help="print JSON")
@@ -191,11 +194,14 @@ def _worker(options: argparse.Namespace) -> int:
     return run_delivery(options.processes or settings.SENDMILL_WORKERS)
 
 
-def _migrate(_options: argparse.Namespace) -> int:
+def _migrate(options: argparse.Namespace) -> int:
     from sendmill import schema
+    from sendmill.contacts.layouts import finish_upgrade
 
     applied = schema.migrate()
     print(f"{len(applied)} migrations applied." if applied else "The database is up to date.")
+    if options.finish and finish_upgrade():
+        print("From now on contacts are written in pages.")
     return 0
 
 

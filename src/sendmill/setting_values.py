@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import urllib.parse
 from pathlib import Path
 
 from sendmill.errors import SettingError
@@ -106,3 +107,9 @@ def address(value: str) -> str:
     if value and not _is_address(value):
         raise ValueError("must be an email address, of ASCII letters, digits and . _ + - alone")
     return value
+
+
+def mail_domain(url: str) -> str:
+    """The domain of our own mail: the address's host, unless that is an IP address or a bare name."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return host if "." in host and host.rpartition(".")[2].isalpha() else "sendmill.invalid"

@@ -4,7 +4,6 @@ Everything that can be set is one row of `SETTINGS`; a test compares the table w
 can't be used raises `SettingError`, which the command line prints as one line.
 """
 
-import math
 import os
 import secrets
 import urllib.parse
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sendmill import __version__
+from sendmill.database_entry import database_entry
 from sendmill.errors import SettingError
 from sendmill.setting_values import (
     address,
@@ -26,6 +26,7 @@ from sendmill.setting_values import (
     list_of_texts,
     log_format,
     log_level,
+    mail_domain,
     path,
     positive_integer,
     seconds,
@@ -156,68 +157,6 @@ def _secret_key() -> str:
         raise SettingError("SENDMILL_DATA", f"{SENDMILL_DATA} can't be used: {error.strerror}.") from None
 
 
-# Granian's threads come and go, and what Django keeps for a thread does not end with it: each burst of 60 requests left
-# 50 connections open for ever, on either database.
-_END_WITH_THE_REQUEST = 0
-
-
-# When a connection to PostgreSQL is given up whose other end is silent. Without these the system waits a quarter of an
-# hour for an answer, so a machine that was cut off for a minute would still do nothing long after.
-_GIVEN_UP = {
-    "connect_timeout": "10",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "2",
-    "tcp_user_timeout": "15000",
-}
-
-
-def _database() -> dict[str, Any]:
-    """Django's database entry for SENDMILL_DATABASE_URL."""
-    url = _values["SENDMILL_DATABASE_URL"]
-    if not url:
-        return {
-            "ENGINE": "sendmill.sqlite",
-            "NAME": str(SENDMILL_DATA / "sendmill.sqlite3"),
-            "CONN_MAX_AGE": _END_WITH_THE_REQUEST,
-            "OPTIONS": {
-                "timeout": 30,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                "PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;",
-            },
-            # Several processes share the file in tests too.
-            "TEST": {"NAME": str(SENDMILL_DATA / "test.sqlite3")},
-        }
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise SettingError("SENDMILL_DATABASE_URL", "the port is not a number from 0 to 65535.") from None
-    name = urllib.parse.unquote(parts.path.lstrip("/"))
-    if parts.scheme not in ("postgresql", "postgres") or not name:
-        raise SettingError("SENDMILL_DATABASE_URL", "must be postgresql://user:password@host:port/name.")
-    options = {**_GIVEN_UP, **dict(urllib.parse.parse_qsl(parts.query))}
-    ours = (
-        # Who hangs in a transaction, or whose machine is gone, holds its locks no longer than its lease: nobody could
-        # take its chunks over before TCP gives the connection up, hours later.
-        f"-c idle_in_transaction_session_timeout={math.ceil(1000 * _values['SENDMILL_LEASE_SECONDS'])} "
-        # Where the server's default is off, a crash of it forgets that messages were marked, and they are sent again.
-        "-c synchronous_commit=on"
-    )
-    options["options"] = f"{ours} {options.get('options', '')}".rstrip()
-    host = urllib.parse.unquote(options.pop("host", "") or parts.hostname or "")
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": name,
-        "USER": urllib.parse.unquote(parts.username or ""),
-        "PASSWORD": urllib.parse.unquote(parts.password or ""),
-        "HOST": host,
-        "PORT": str(port or ""),
-        "CONN_MAX_AGE": _END_WITH_THE_REQUEST,
-        "OPTIONS": options,
-    }
-
-
 def _single_sign_on() -> list[dict[str, Any]]:
     """django-allauth's entry for the OpenID Connect provider, if one is set."""
     names = ("SENDMILL_OIDC_ISSUER", "SENDMILL_OIDC_CLIENT_ID", "SENDMILL_OIDC_CLIENT_SECRET")
@@ -232,13 +171,6 @@ def _single_sign_on() -> list[dict[str, Any]]:
     return [{"provider_id": "oidc", "name": name, "client_id": client_id, "secret": secret, "settings": settings}]
 
 
-def _notice_sender() -> str:
-    """The address that mail to users comes from. An IP address or a bare name is no domain of one."""
-    host = urllib.parse.urlsplit(SENDMILL_PUBLIC_URL).hostname or ""
-    is_domain = "." in host and host.rpartition(".")[2].isalpha()
-    return _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{host if is_domain else 'sendmill.invalid'}"
-
-
 # Django -------------------------------------------------------------------------------------------------------------
 
 FILE_UPLOAD_TEMP_DIR = str(_upload_folder())
@@ -246,7 +178,9 @@ SECRET_KEY = _secret_key()
 SECRET_KEY_FALLBACKS = list(_values["SENDMILL_SECRET_KEY_FALLBACKS"])
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
-DATABASES = {"default": _database()}
+DATABASES = {
+    "default": database_entry(_values["SENDMILL_DATABASE_URL"], SENDMILL_DATA, _values["SENDMILL_LEASE_SECONDS"])
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -331,6 +265,7 @@ CSRF_FAILURE_VIEW = "sendmill.web.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(SENDMILL_PUBLIC_URL))]
 
 ACCOUNT_ADAPTER = "sendmill.web.sign_in.AccountAdapter"
+ACCOUNT_FORMS = {"login": "sendmill.web.sign_in_form.SignInForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -351,9 +286,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that is sent elsewhere would need a looser policy than form-action 'self'
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": _single_sign_on()}}
 EMAIL_BACKEND = "sendmill.delivery.notices.RelayEmailBackend"
-DEFAULT_FROM_EMAIL = (
-    _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{urllib.parse.urlsplit(SENDMILL_PUBLIC_URL).hostname}"
-)
+DEFAULT_FROM_EMAIL = _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{mail_domain(SENDMILL_PUBLIC_URL)}"
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -1,8 +1,11 @@
 """Every route, on one page."""
 
+import sys
+
 from django.contrib.staticfiles.views import serve
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.exceptions import APIException
 
 from sendmill.api import documentation
 from sendmill.api import errors as api_errors
@@ -98,8 +101,12 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    answer = web_errors.server_error if _is_page(request) else api_errors.server_error
-    return answer(request)
+    if not _is_page(request):
+        return api_errors.server_error(request)
+    error = sys.exception()
+    if isinstance(error, APIException):  # a body that ended early or is too large, found while a form is read
+        return web_errors.page(request, error.status_code, str(error.detail))
+    return web_errors.server_error(request)
 
 
 def handler429(request: HttpRequest) -> HttpResponse:

@@ -34,7 +34,7 @@ LAST_LANDED = "a02f0f9"
 def test_the_version_before_works_beside_this_one(
     new_server: Callable[..., Server], sink: SmtpSink, tmp_path: Path, report: Report
 ) -> None:
-    count = sized(2_200, 20_000)
+    count = sized(4_000, 20_000)
     sink.jitter_seconds = 0.1
     url = f"{sink.url}?connections=10"
     old = new_server(url, is_migrated=False, SENDMILL_WORKERS="1", PYTHONPATH=str(source_of_last_landed(tmp_path)))

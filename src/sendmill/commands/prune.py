@@ -1,9 +1,11 @@
 """`sendmill prune`: deletes what is older than the retention settings say, in short batches."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -62,20 +64,24 @@ def _prune_results(before: datetime, archive: Path | None, dry_run: bool) -> Non
                 raise SendmillError(
                     f"{archive} can't be written: {error.strerror}. Nothing was deleted of it."
                 ) from None
-        while count := _gently(lambda pk=campaign.pk: delete_next(pk)):  # type: ignore[misc]
+        while count := _gently(partial(delete_next, campaign.pk)):
             deleted += count
     _say(f"results of {campaigns} campaigns that ended before {before:%Y-%m-%d %H:%M} UTC", deleted, dry_run)
 
 
-def _prune_rows(what: str, rows: QuerySet[RejectedRow] | QuerySet[Import] | QuerySet[Session], dry_run: bool) -> None:
+def _prune_rows(what: str, rows: "QuerySet[Any]", dry_run: bool) -> None:
     deleted = 0
     if dry_run:
         deleted = rows.count()
     else:
         while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:ROWS_A_BATCH]):
-            _gently(lambda keys=keys: rows.model._default_manager.filter(pk__in=keys).delete()[0])  # type: ignore[misc]
-            deleted += len(keys)
+            deleted += _gently(partial(_delete, rows, keys))
     _say(what, deleted, dry_run)
+
+
+def _delete(rows: "QuerySet[Any]", keys: Sequence[Any]) -> int:
+    rows.filter(pk__in=keys).delete()
+    return len(keys)
 
 
 def _gently(act: Callable[[], int]) -> int:

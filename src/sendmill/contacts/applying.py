@@ -10,6 +10,7 @@ set is being made of.
 """
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import islice
@@ -92,7 +93,11 @@ def recover_imports(now: datetime) -> int:
     for import_id in receiving:
         _give_up_if_silent(import_id, now)
     for import_id in applying:
-        _end_silent_merge(import_id, now)
+        end_merge(
+            import_id,
+            "The server stopped while contacts were merged. Nothing has changed.",
+            lambda record: record.heartbeat_on < now - SILENCE,
+        )
         apply_import(import_id)
     return len(receiving) + len(applying)
 
@@ -107,13 +112,14 @@ def _give_up_if_silent(import_id: int, now: datetime) -> None:
 
 
 @transaction.atomic
-def _end_silent_merge(import_id: int, now: datetime) -> None:
-    """What a dead process was merging has changed nothing, and a job begins anew."""
+def end_merge(import_id: int, reason: str, is_meant: Callable[[Import], bool]) -> None:
+    """End the merge of pages that an import was in, if it still is and is the one that is meant: nothing has changed.
+    It has failed for this reason; a job waits to be begun anew."""
     record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
-    if not is_merging(record) or record.heartbeat_on >= now - SILENCE:
+    if not is_merging(record) or not is_meant(record):
         return
     if record.file_bytes is None:
-        give_up(record, "The server stopped while contacts were merged. Nothing has changed.")
+        give_up(record, reason)
     else:
         record.state = ImportState.WAITING
         record.save(update_fields=["state"])

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from sendmill.contacts.applying import WAIT_SECONDS, point, recover_imports
+from sendmill.contacts.applying import WAIT_SECONDS, end_merge, point, recover_imports
 from sendmill.contacts.csv_reader import Batch, ContactFile, RejectedRow
 from sendmill.contacts.fragments import fragment
 from sendmill.contacts.layouts import set_of_pages
@@ -95,8 +95,12 @@ def merge(record: Import, contacts: ContactFile) -> None:
             beat(record, ImportState.APPLYING)
             _point(record, base_set_id)
         except Exception:
-            with suppress(DatabaseError):  # which then finds out by itself that the import is silent
-                give_up(record, "The import was interrupted. Nothing has changed.")
+            with suppress(DatabaseError):  # then it is found to be silent later
+                end_merge(
+                    record.pk,
+                    "The import was interrupted. Nothing has changed.",
+                    lambda found: found.staging_set_id == record.staging_set_id,
+                )
             raise
 
 

@@ -19,6 +19,7 @@ DAYS = 30
 MOST_CAMPAIGNS = 200
 """Of the last days: a client with more of them sees the newest."""
 MOST_NEXT = 5
+MOST_PAUSED = 5
 FAILURES_STAND_OUT = 0.05
 FEWEST_TO_JUDGE = 20
 SENT = ("delivered", "deferred", "unconfirmed", "bounced", "failed", "invalid", "optout")
@@ -48,7 +49,7 @@ class Overview:
     following: Sequence[Campaign]
     unconfirmed: Sequence[CampaignState]
     failing: Sequence[CampaignState]
-    paused: Sequence[CampaignState]
+    paused: Sequence[Campaign]
     relays: Sequence[RelayStatus]
     workers: int
     days: Mapping[date, Mapping[str, int]]
@@ -68,13 +69,14 @@ def overview_of(client: Client, reports: Reports, now: datetime, zone: ZoneInfo)
     found |= {campaign.pk: campaign for campaign in begun.exclude(phase=Phase.CLOSED).order_by("-pk")[:MOST_CAMPAIGNS]}
     states = [CampaignState(campaign, progress_of(campaign, reports, now)) for _, campaign in sorted(found.items())]
     waiting = campaigns.filter(phase=Phase.WAITING, status=Status.ACTIVE).order_by("starts_at", "pk")
+    paused = campaigns.filter(status=Status.PAUSED).order_by("starts_at", "pk")
     unfinished = [state for state in states if state.campaign.phase != Phase.CLOSED]
     return Overview(
         running=[state for state in unfinished if state.campaign.status == Status.ACTIVE],
         following=list(waiting[:MOST_NEXT]),
         unconfirmed=[state for state in states if state.progress.counts["unconfirmed"]],
         failing=[state for state in states if stands_out(state)],
-        paused=[state for state in unfinished if state.campaign.status == Status.PAUSED],
+        paused=list(paused[:MOST_PAUSED]),
         relays=_relays_in_trouble(client, reports),
         workers=reports.workers,
         days=by_day(states, now.astimezone(zone).date(), zone),

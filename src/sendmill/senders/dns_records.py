@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from django.db.models import Q
 
@@ -53,16 +54,16 @@ def check_domain(domain: str, client: Client | None, relay_hosts: Sequence[str],
     """
     name = f"_dmarc.{domain}"
     return [
-        _or_unknown("SPF", domain, "TXT", lambda: _check_spf(domain, relay_hosts, dns)),
+        _or_unknown("SPF", domain, "TXT", partial(_check_spf, domain, relay_hosts, dns)),
         *_check_keys(domain, client, dns),
-        _or_unknown("DMARC", name, "TXT", lambda: _check_dmarc(domain, dns)),
+        _or_unknown("DMARC", name, "TXT", partial(_check_dmarc, domain, dns)),
         _or_unknown("MX", domain, "MX", lambda: mx_check(domain, dns.mail_servers(domain), dns.addresses(domain))),
     ]
 
 
 def check_relay_host(host: str, dns: Dns) -> RecordCheck:
     """Whether a mail server's addresses point back to a name that leads to them, which many receivers ask for."""
-    return _or_unknown("PTR", host, "PTR", lambda: _check_pointers(host, dns))
+    return _or_unknown("PTR", host, "PTR", partial(_check_pointers, host, dns))
 
 
 def _or_unknown(subject: str, name: str, kind: str, check: Callable[[], RecordCheck]) -> RecordCheck:
@@ -176,7 +177,7 @@ def _check_keys(domain: str, client: Client | None, dns: Dns) -> list[RecordChec
         rows = DkimKey.objects.filter(domain=".".join(labels[index:])).order_by("-created_on", "-pk")
         if client is not None:
             rows = rows.filter(Q(client=None) | Q(client=client))
-        found = [_or_unknown("DKIM", str(row), "TXT", lambda row=row: _check_key(row, dns)) for row in rows]  # type: ignore[misc]
+        found = [_or_unknown("DKIM", str(row), "TXT", partial(_check_key, row, dns)) for row in rows]
         if found:
             return found
     text = "Mail from this domain is not signed: it has no DKIM key. `sendmill dkim add` makes one."

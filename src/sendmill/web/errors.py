@@ -7,6 +7,7 @@ import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 log = structlog.get_logger()
 
@@ -21,13 +22,22 @@ _TITLES = {
     500: "Something went wrong",
     503: "Not available right now",
 }
+_FOR_OTHERS = "That didn't work"
 _NOT_FOUND = "The address is wrong, or what was here has been deleted."
 
 
-def page(request: HttpRequest, status: int, reason: str, *, error_id: str = "") -> HttpResponse:
+def page(request: HttpRequest, status: int, reason: str) -> HttpResponse:
     """An error's page with this reason."""
-    context = {"title": _TITLES[status], "status": status, "reason": reason, "error_id": error_id}
+    context = {"title": _TITLES.get(status, _FOR_OTHERS), "status": status, "reason": reason}
     return render(request, "web/error.html", context, status=status)
+
+
+def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The database is busy or away."""
+    log.error("web.unavailable", reason=str(error), method=request.method, path=request.path)
+    response = _bare(503, "The database can't be reached or is busy. Try again in a moment.")
+    response["Retry-After"] = "5"
+    return response
 
 
 def no_client(request: HttpRequest) -> HttpResponse:
@@ -58,7 +68,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     log.error(
         "web.unexpected_error", error_id=error_id, exc_info=sys.exception(), method=request.method, path=request.path
     )
-    return page(request, 500, "It is not your fault, and it has been noted.", error_id=error_id)
+    return _bare(500, "It is not your fault, and it has been noted.", error_id)
+
+
+def _bare(status: int, reason: str, error_id: str = "") -> HttpResponse:
+    """An error's page that asks nothing of the session or the database: they may be what has failed."""
+    context = {"title": _TITLES[status], "status": status, "reason": reason, "error_id": error_id}
+    return HttpResponse(render_to_string("web/error.html", context), status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -6,9 +6,10 @@ A view behind it can rely on `request.user`, `request.client` and `request.acces
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
@@ -51,15 +52,18 @@ def guarded(route: Route) -> View:
 
     @wraps(route.view)
     def answer(request: HttpRequest, **parameters: Any) -> HttpResponseBase:
-        with timezone.override(_viewers_zone(request)):
-            try:
+        response: HttpResponseBase
+        try:
+            with timezone.override(_viewers_zone(request)):
                 response = _refusal(request, route) or route.view(cast(PageRequest, request), **parameters)
                 if isinstance(response, SimpleTemplateResponse):
                     response.render()
-            except NotFound as error:
-                response = errors.page(request, 404, str(error))
-            except Conflict as error:
-                response = errors.page(request, 409, str(error))
+        except NotFound as error:
+            response = errors.page(request, 404, str(error))
+        except Conflict as error:
+            response = errors.page(request, 409, str(error))
+        except (OperationalError, InterfaceError) as error:
+            response = errors.unavailable(request, error)
         patch_cache_control(response, private=True, no_cache=True)
         patch_vary_headers(response, ["HX-Request"])
         is_html = response.headers.get("Content-Type", "").startswith("text/html")
@@ -70,11 +74,14 @@ def guarded(route: Route) -> View:
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     """Off to the sign-in page, and back to this page after it."""
+    sign_in = reverse("account_login")
     if is_partial(request):
-        address = f"{reverse('account_login')}?{urlencode({'next': request.headers.get('HX-Current-URL', '/')})}"
-        return HttpResponse(status=401, headers={"HX-Redirect": address})
-    query = urlencode({"next": request.get_full_path()}) if request.method in ("GET", "HEAD") else ""
-    return redirect(f"{reverse('account_login')}?{query}".rstrip("?"))
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        query = urlencode({"next": urlunsplit(("", "", shown.path or "/", shown.query, ""))})
+        return HttpResponse(status=401, headers={"HX-Redirect": f"{sign_in}?{query}"})
+    if request.method in ("GET", "HEAD"):
+        return redirect(f"{sign_in}?{urlencode({'next': request.get_full_path()})}")
+    return redirect(sign_in)
 
 
 def _refusal(request: HttpRequest, route: Route) -> HttpResponse | None:

@@ -96,14 +96,18 @@ def test_the_queue_is_told_as_it_is() -> None:
     # A deferred recipient whose time has come, and whom no worker holds.
     claim = queue.claim("000000000000:1:1", now_ms(), LEASE_MS)
     assert claim is not None
-    row = claim.rows[0]
-    queue.exchange({claim.chunk_id: claim}, [], [], [row], now_ms())
-    deferred = queue.Attempt(row.id, State.DEFERRED, 1, now_ms(), now_ms() - 500_000, 451, "later", "mx:25")
-    queue.exchange({claim.chunk_id: claim}, [deferred], [], [], now_ms())
+    rows = claim.rows[:2]
+    queue.exchange({claim.chunk_id: claim}, [], [], rows, now_ms())
+    attempts = [
+        queue.Attempt(rows[0].id, State.DEFERRED, 1, now_ms(), now_ms() - 500_000, 451, "later", "mx:25"),
+        queue.Attempt(rows[1].id, State.DELIVERED, 1, now_ms(), None, 250, "kept", "mx:25"),
+    ]
+    queue.exchange({claim.chunk_id: claim}, attempts, [], [], now_ms())
     queue.release(claim.chunk_id, claim.fence)
     found = scraped()
-    assert value(found, "sendmill_queue_recipients", status="active", disposition="queued") == 1_499
+    assert value(found, "sendmill_queue_recipients", status="active", disposition="queued") == 1_498
     assert value(found, "sendmill_queue_recipients", status="active", disposition="deferred") == 1
+    assert sum(count for (name, _), count in found.items() if name == "sendmill_queue_recipients") == 1_499
 
 
 def test_imports_requests_and_relays_are_counted() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sendmill.accounts.models import Client
 from sendmill.addresses import address_key
-from sendmill.contacts import applying, contact_sets, importer, merging, pages, successor
+from sendmill.contacts import applying, contact_sets, importer, merging, pages, sorting, spill, successor
 from sendmill.contacts.fragments import fragment
 from sendmill.contacts.groups import contact_pages
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, Layout, RollingUpgrade
@@ -70,6 +70,10 @@ def use_layout(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "_SMALL_CONTACTS", 1)
     monkeypatch.setattr(merging, "_PARTITION_BYTES", 64)
     monkeypatch.setattr(merging, "_STRETCH_ROWS", 1)
+    monkeypatch.setattr(spill, "_HELD_VALUES", 4)
+    monkeypatch.setattr(sorting, "_RUN_ROWS", 2)
+    monkeypatch.setattr(sorting, "_PIECE_ROWS", 1)
+    monkeypatch.setattr(sorting, "_GIVEN_ROWS", 1)
     monkeypatch.setattr(applying, "OPTOUT_PAGES", 1)
     monkeypatch.setattr(contact_sets, "PAGE_CONTACTS", 2)
     monkeypatch.setattr(successor, "PAGE_ROWS", 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from sendmill.contacts import applying, column_choice, import_jobs, staging
+from sendmill.contacts import applying, column_choice, import_jobs, next_set, staging
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState, RejectedRow
 from sendmill.contacts.watched_file import Interrupted
@@ -105,6 +105,28 @@ def test_a_node_that_was_thought_dead_does_nothing_more(tmp_path: Path, monkeypa
         staging.finish_unseen(first)
     record.refresh_from_db()
     assert_exact(record, group)
+
+
+@pytest.mark.parametrize("kind", [ImportKind.UPDATE, ImportKind.DELETE])
+def test_a_late_merge_leaves_the_import_to_who_took_it_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: ImportKind
+) -> None:
+    group = make_group(make_client())
+    run(job(group), tmp_path)
+    record = job(group, "name,email", "New,new@example.com", *(f"X,{email}" for email in PEOPLE[:20]), kind=kind)
+    wait_for_turn = next_set._wait_for_turn
+
+    def is_overtaken(late: Import) -> int | None:
+        base = wait_for_turn(late)
+        monkeypatch.setattr(next_set, "_wait_for_turn", wait_for_turn)
+        assert run(record, tmp_path).state == ImportState.DONE  # by another node
+        return base
+
+    monkeypatch.setattr(next_set, "_wait_for_turn", is_overtaken)
+    assert run(record, tmp_path).state == ImportState.DONE
+    assert [email.lower() for email in emails_of(group)] == (
+        [*PEOPLE, "new@example.com"] if kind == ImportKind.UPDATE else PEOPLE[20:]
+    )
 
 
 @pytest.mark.parametrize("kind", [ImportKind.UPDATE, ImportKind.DELETE])

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
-from sendmill.delivery import job_queue
-from sendmill.delivery.job_queue import JobQueue
 from sendmill.delivery.tasks import Task
 from tests.end_to_end.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL only"),
-]
+if connection.vendor != "postgresql":
+    pytest.skip("PostgreSQL only", allow_module_level=True)
+
+from sendmill.delivery import job_queue
+from sendmill.delivery.job_queue import JobQueue
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

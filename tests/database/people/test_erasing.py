@@ -1,6 +1,7 @@
 """After an erasure no table has the person's address or name any more, and no mail goes to them whatever comes back."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -12,7 +13,8 @@ from sendmill.accounts.models import Client
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.contacts import importer
-from sendmill.contacts.models import ContactGroup, ImportKind, ImportState
+from sendmill.contacts.maintenance import purge_retired_sets
+from sendmill.contacts.models import ContactGroup, ContactSet, ImportKind, ImportState
 from sendmill.contacts.of_address import remove_address
 from sendmill.contacts.staging import begin_import
 from sendmill.delivery import queue, retry
@@ -112,6 +114,10 @@ def test_no_table_has_the_person_any_more() -> None:
     assert find_person(other, ZOE).groups and find_person(client, ZOE).suppression is not None
     others_sets = list(ContactGroup.objects.filter(client=other).values_list("contact_set", flat=True))
     remove_address(others_sets, "zoë.quist@example.com")
+    # A set that an import has put aside is kept for slow readers, for an hour.
+    ContactSet.objects.filter(groups=None).update(retired_on=timezone.now() - timedelta(days=1))
+    while purge_retired_sets():
+        pass
     assert "quist" not in everything_stored(client)
     assert emails_of(groups[0]) == emails_of(groups[1]) == OTHERS
     assert not OptOut.objects.filter(client=client).exists() and not OptOutChange.objects.exists()

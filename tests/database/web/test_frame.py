@@ -4,6 +4,7 @@ import gzip
 import re
 
 import pytest
+from django.db import OperationalError
 from django.test import Client as Browser
 
 from sendmill.web.assets import asset_url, icon
@@ -56,6 +57,25 @@ def test_an_unexpected_error_is_a_page_with_an_id(acme: Tenant, monkeypatch: pyt
     assert page.status_code == 500
     assert re.search(r"name this id: [0-9a-f]{16}", text_of(page.content))
     assert b"secret" not in page.content
+
+
+def test_a_form_that_ended_early_is_told_so(acme: Tenant) -> None:
+    acme.owner.raise_request_exception = False
+    acme.owner.handler.enforce_csrf_checks = True
+    form = {"CONTENT_LENGTH": "1000", "CONTENT_TYPE": "application/x-www-form-urlencoded"}
+    page = acme.owner.generic("POST", "/settings/", b"name=x", **form)
+    assert page.status_code == 400
+    assert "ended before its body was complete" in text_of(page.content)
+
+
+def test_a_database_that_is_away_is_a_page(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("sendmill.web.pages.overview.read_reports", fail)
+    page = acme.owner.get("/")
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "locked" not in text_of(page.content)
 
 
 def test_pages_travel_compressed(acme: Tenant) -> None:

@@ -17,7 +17,7 @@ _WORDS = {
 def show(request: PageRequest) -> HttpResponse:
     """The page; htmx asks for its first part, what happens now, every few seconds."""
     now = timezone.now()
-    found = overview_of(request.client, read_reports(), now, timezone.get_current_timezone())  # type: ignore[arg-type]
+    found = overview_of(request.client, read_reports(), now, timezone.get_current_timezone())
     context = {"overview": found, "is_empty": not (found.running or found.following or _has_sent(found))}
     if is_partial(request):
         return render(request, "web/overview/_now.html", context)

@@ -1,0 +1,158 @@
+"""What the layout of pages has for itself: pages that are shared, looking into them, and where it comes from."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from sendmill.accounts.models import Client
+from sendmill.contacts import import_jobs, next_set, staging
+from sendmill.contacts.browsing import contact_count, contacts_at, search_contacts
+from sendmill.contacts.column_choice import Columns
+from sendmill.contacts.csv_reader import open_contacts
+from sendmill.contacts.groups import add_group
+from sendmill.contacts.layouts import finish_upgrade
+from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout, SetPage
+from sendmill.contacts.pages import PAGE_BYTES
+from sendmill.errors import Conflict
+from tests.database.campaigns.making import make_client
+from tests.database.contacts.making import bulk, contacts_in, csv_file, emails_of, fill, use_layout
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = [f"person{number:03}@example.com" for number in range(600)]
+
+
+@pytest.fixture
+def client() -> Client:
+    return make_client()
+
+
+def group_of(client: Client, emails: list[str]) -> ContactGroup:
+    group = add_group(client, tag="Group")
+    fill(group, [(email, email[:9], {"city": "Köln"}) for email in emails])
+    return group
+
+
+def page_ids(group: ContactGroup) -> list[int]:
+    group.refresh_from_db()
+    places = SetPage.objects.filter(contact_set=group.contact_set).order_by("number")
+    return list(places.values_list("page_id", flat=True))
+
+
+def test_only_the_page_that_changes_is_written_anew(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_layout("pages", monkeypatch)
+    group = group_of(client, PEOPLE[:8])
+    old_set, old = group.contact_set_id, page_ids(group)
+    bulk(ImportKind.UPDATE, group, csv_file("name,email", f"New,{PEOPLE[5]}"))
+    new = page_ids(group)
+    assert [before == after for before, after in zip(old, new, strict=True)] == [True, True, False, True]
+    assert contacts_in(old_set)[5] == (PEOPLE[5], "person005", {"city": "Köln"})
+    assert contacts_in(group.contact_set_id)[5] == (PEOPLE[5], "New", {"city": "Köln"})
+
+
+def test_small_pages_are_joined(client: Client) -> None:
+    group = group_of(client, PEOPLE)
+    for email in PEOPLE[:20]:
+        bulk(ImportKind.UPDATE, group, csv_file("name,email", f"New,new-{email}"))
+    assert len(page_ids(group)) == 2
+    assert emails_of(group) == [*PEOPLE, *(f"new-{email}" for email in PEOPLE[:20])]
+
+
+def test_long_contacts_make_small_pages(client: Client) -> None:
+    group = add_group(client, tag="Group")
+    long = "x" * 100_000
+    rows = [f"{long},{email},{long},{long}" for email in PEOPLE[:5]]
+    bulk(ImportKind.REPLACE, group, csv_file("name,email,a,b", *rows))
+    assert list(SetPage.objects.order_by("number").values_list("size", flat=True)) == [1, 1, 1, 1, 1]
+    assert 3 * len(long) < PAGE_BYTES < 6 * len(long)
+    assert emails_of(group) == PEOPLE[:5]
+
+
+def test_rows_become_pages_with_the_next_import(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_layout("rows", monkeypatch)
+    group = add_group(client, tag="Group")
+    bulk(ImportKind.REPLACE, group, csv_file("name,email,city", *(f"Al,{email},Ulm" for email in PEOPLE[:5])))
+    group.refresh_from_db()
+    assert group.contact_set.layout == Layout.ROWS
+    assert finish_upgrade()
+    assert not finish_upgrade()
+    bulk(ImportKind.UPDATE, group, csv_file("name,email", f"Bob,{PEOPLE[2]}"))
+    group.refresh_from_db()
+    assert group.contact_set.layout == Layout.PAGES
+    names = ["Al", "Al", "Bob", "Al", "Al"]
+    assert contacts_in(group.contact_set_id) == [
+        (email, name, {"city": "Ulm"}) for email, name in zip(PEOPLE, names, strict=False)
+    ]
+    assert not ContactSet.objects.filter(groups=None, retired_on=None).exists()
+
+
+@pytest.mark.parametrize("layout", ["pages", "rows"])
+def test_looking_into_a_set(client: Client, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_layout(layout, monkeypatch)
+    group = add_group(client, tag="Group")
+    lines = [f"{email[:9]},{email.capitalize()},Ulm" for email in PEOPLE[:9]]
+    bulk(ImportKind.REPLACE, group, csv_file("name,email,city", *lines))
+    group.refresh_from_db()
+    assert contact_count(group.contact_set) == 9
+    assert [row[0].lower() for row in contacts_at(group.contact_set, 3, 4)] == PEOPLE[3:7]
+    assert contacts_at(group.contact_set, 9, 4) == []
+    assert [row[:3] for row in search_contacts(group.contact_set, " PERSON004", 5)] == [
+        ["Person004@example.com", "person004", {"city": "Ulm"}]
+    ]
+    assert len(search_contacts(group.contact_set, "@example", 5)) == 5
+    assert search_contacts(group.contact_set, "%", 5) == []
+
+
+def merging(group: ContactGroup) -> Import:
+    """An import of the group whose process has died while it merged."""
+    record = staging.begin_import(group.client, ImportKind.UPDATE, group)
+    Import.objects.filter(pk=record.pk).update(
+        state=ImportState.APPLYING, heartbeat_on=timezone.now() - timedelta(hours=1)
+    )
+    return record
+
+
+def test_who_waits_for_a_merge_that_died_goes_on(client: Client) -> None:
+    group = group_of(client, PEOPLE[:3])
+    dead = merging(group)
+    bulk(ImportKind.DELETE, group, csv_file("name,email", f"x,{PEOPLE[0]}"))
+    assert emails_of(group) == PEOPLE[1:3]
+    dead.refresh_from_db()
+    assert (dead.state, dead.error) == (
+        ImportState.FAILED,
+        "The server stopped while contacts were merged. Nothing has changed.",
+    )
+
+
+def test_a_job_whose_merge_died_begins_anew(client: Client) -> None:
+    group = group_of(client, PEOPLE[:3])
+    columns = Columns(email_index=1, name_index=0)
+    job = import_jobs.add_job(client, ImportKind.UPDATE, group, csv_file("name,email", f"New,{PEOPLE[4]}"), columns)
+    begun = staging.begin_anew(job.pk)
+    assert begun is not None
+    Import.objects.filter(pk=job.pk).update(state=ImportState.APPLYING)
+    record = staging.begin_anew(job.pk)
+    assert record is not None
+    next_set.merge(record, open_contacts(csv_file("name,email", f"New,{PEOPLE[4]}"), email_index=1, name_index=0))
+    assert emails_of(group) == [*PEOPLE[:3], PEOPLE[4]]
+
+
+def test_who_was_overtaken_while_merging_changes_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = group_of(client, PEOPLE[:3])
+    columns = Columns(email_index=1, name_index=0)
+    job = import_jobs.add_job(client, ImportKind.UPDATE, group, csv_file("name,email", f"New,{PEOPLE[4]}"), columns)
+    record = staging.begin_anew(job.pk)
+    assert record is not None
+    write = next_set.Merger.write
+
+    def write_and_be_overtaken(*arguments):
+        write(*arguments)
+        staging.begin_anew(record.pk)
+
+    monkeypatch.setattr(next_set.Merger, "write", write_and_be_overtaken)
+    with pytest.raises(Conflict):
+        next_set.merge(record, open_contacts(csv_file("name,email", f"New,{PEOPLE[4]}"), email_index=1, name_index=0))
+    assert emails_of(group) == PEOPLE[:3]
+    job.refresh_from_db()
+    assert job.state == ImportState.RECEIVING, "the other's"
