@@ -77,6 +77,15 @@ def address_key(address: str) -> str:
     return f"{unicodedata.normalize('NFC', lowered)}@{_a_labels(domain)}"
 
 
+def prefix_key(text: str) -> str:
+    """What the keys begin with of addresses that begin with `text`. A whole address becomes its own key."""
+    text = text.strip()
+    try:
+        return address_key(parse_address(text))
+    except InvalidAddress:
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+
+
 def envelope_address(address: str) -> EnvelopeAddress:
     """The form for SMTP's envelope.
 

@@ -149,6 +149,11 @@ def _parser() -> argparse.ArgumentParser:
     for exporting in (contacts, results):
         exporting.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
         exporting.add_argument("--raw", action="store_true", help="leave what a spreadsheet would run as a formula")
+
+    erase = _add(commands, "erase", _erase, "a person: all that a client keeps of an address, for good")
+    erase.add_argument("email", metavar="ADDRESS")
+    erase.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
+    erase.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -330,6 +335,12 @@ def _export_results(options: argparse.Namespace) -> int:
     from sendmill.commands import export
 
     return export.export_results(options.client, options.start_date, options.end_date, options.campaign, options.raw)
+
+
+def _erase(options: argparse.Namespace) -> int:
+    from sendmill.commands.erase import erase_person
+
+    return erase_person(options.client, options.email, options.json)
 
 
 if __name__ == "__main__":

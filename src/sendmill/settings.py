@@ -208,6 +208,7 @@ INSTALLED_APPS = [
     "sendmill.content",
     "sendmill.campaigns",
     "sendmill.delivery",
+    "sendmill.people",
     "sendmill.public",
     # Its tables exist on PostgreSQL alone.
     *(["procrastinate.contrib.django"] if DATABASES["default"]["ENGINE"].endswith("postgresql") else []),

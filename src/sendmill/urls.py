@@ -25,6 +25,7 @@ from sendmill.api.login import LoginView
 from sendmill.api.messages import MessageView
 from sendmill.api.metrics import metrics
 from sendmill.api.optouts import OptOutView
+from sendmill.api.people import ErasureView
 from sendmill.api.progress import ProgressView, RetryView
 from sendmill.api.results import ResultView
 from sendmill.api.senders import SenderView
@@ -45,6 +46,7 @@ api = [
     path("email/contact/bulk/update/", ContactUpdateView.as_view()),
     path("email/contact/bulk/delete/", ContactDeleteView.as_view()),
     path("email/contact/export/", ContactExportView.as_view()),
+    path("email/contact/erase/", ErasureView.as_view()),
     path("email/message/", MessageView.as_view()),
     path("email/import/", ImportView.as_view()),
     path("email/import/rejected/", RejectedRowsView.as_view()),

@@ -1,5 +1,7 @@
 """The audit log: who did what, when, for which client. Entries are only ever added, and end with their client."""
 
+from collections.abc import Callable
+
 from django.utils import timezone
 
 from sendmill.accounts.models import AuditEntry, Client, User
@@ -27,3 +29,9 @@ def entries(client: Client, *, before: int | None = None) -> list[AuditEntry]:
     """One page of the client's entries and one entry more if there are further ones, newest first."""
     rows = AuditEntry.objects.filter(client=client).order_by("-pk")
     return list((rows if before is None else rows.filter(pk__lt=before))[: PAGE_ROWS + 1])
+
+
+def replace_in_log(client: Client, text: str, replace: Callable[[str], str]) -> None:
+    """Change the subjects that have `text` in them, in any case: somebody's address, when they are erased."""
+    for entry in AuditEntry.objects.filter(client=client, subject__icontains=text):
+        AuditEntry.objects.filter(pk=entry.pk).update(subject=replace(entry.subject))

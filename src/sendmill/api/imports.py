@@ -1,6 +1,5 @@
 """`/email/import/`, an addition: imports as jobs; what became of an import, and which rows it rejected."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -30,11 +29,14 @@ from sendmill.api.streaming import array_of_rows, object_with_array, stream_answ
 from sendmill.api.uploads import uploaded_file
 from sendmill.contacts.column_choice import choose_columns
 from sendmill.contacts.import_jobs import add_job
-from sendmill.contacts.import_log import find_import, import_pages, rejected_pages
+from sendmill.contacts.import_log import (
+    REJECTED_COLUMNS,
+    find_import,
+    import_pages,
+    rejected_csv,
+    rejected_pages,
+)
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, RejectedRow
-from sendmill.csv_lines import MARK, csv_lines
-
-_REJECTED_KEYS = ("line", "column_index", "column", "value", "reason")
 
 
 class JobBody(serializers.Serializer[Any]):
@@ -105,7 +107,7 @@ class RejectedRowsView(APIView):
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponseBase:
         done = find_import(client_of(request), required_id(request))
-        answer = stream_answer(request, _csv(done), "text/csv; charset=utf-8")
+        answer = stream_answer(request, rejected_csv(done), "text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="rejected-{done.object_id}.csv"'
         return answer
 
@@ -134,10 +136,4 @@ def _tail(done: Import) -> dict[str, Any]:
 
 
 def _rejected(row: RejectedRow) -> dict[str, Any]:
-    return {key: getattr(row, key) for key in _REJECTED_KEYS}
-
-
-def _csv(done: Import) -> Iterator[bytes]:
-    yield MARK + csv_lines([_REJECTED_KEYS])
-    for page in rejected_pages(done):
-        yield csv_lines([list(_rejected(row).values()) for row in page])
+    return {key: getattr(row, key) for key in REJECTED_COLUMNS}

@@ -131,6 +131,16 @@ COMPONENTS: dict[str, Schema] = {
     "Retry": _exact(campaign_id=_ID, recipients={**_COUNT, "description": "How many failed ones are sent to again."}),
     "ImportSummary": _exact({"job": _JOB}, **_IMPORT, **_TIMES),
     "Import": _exact({"job": _JOB}, **_IMPORT, rejected={"type": "array", "items": _REJECTED_ROW}, **_TIMES),
+    "Erasure": _exact(
+        own_id=_ID,
+        client_id=_ID,
+        status={"type": "string", "enum": ["erasing", "done"]},
+        contacts={**_COUNT, "description": "Groups that the person was taken out of."},
+        results={**_COUNT, "description": "Results that name nobody any more."},
+        rejected_rows=_COUNT,
+        created_on=_TIME,
+        finished_on=_TIME_OR_NULL,
+    ),
     "Token": _exact(token={"type": "string", "pattern": "^[0-9a-f]{40}$"}, client_id=_HEX_ID),
     "Detail": {"type": "object", "properties": {"detail": _TEXT}, "required": ["detail"]},
     "BadRequest": {

@@ -21,6 +21,7 @@ from sendmill.commands.doctor_relays import examine_relays
 from sendmill.commands.finding import Finding
 from sendmill.delivery.clock import database_ms, now_ms
 from sendmill.delivery.relays import parse_relays
+from sendmill.optouts.suppressions import lost_suppressions
 
 LOW_SPACE_BYTES = 1 << 30
 CLOCK_DIFFERENCE_MS = 2_000
@@ -61,6 +62,7 @@ def _findings(domains: Sequence[str]) -> Iterator[Finding]:
     yield _time_zones()
     yield from examine_relays(relays)
     if database.state == "ok":
+        yield _suppressions()
         yield from examine_domains(relays, domains)
 
 
@@ -103,6 +105,15 @@ def _secret_key() -> Finding:
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Finding("secret key", "problem", f"{path} can be read by others", f"Run 'chmod 600 {path}'.")
     return Finding("secret key", "ok", str(path))
+
+
+def _suppressions() -> Finding:
+    lost = lost_suppressions()
+    if lost:
+        fact = f"{lost} erased people can't be told any more, and would be mailed if an import brought them back"
+        advice = "Add the secret they were erased under to SENDMILL_SECRET_KEY_FALLBACKS."
+        return Finding("erasures", "problem", fact, advice)
+    return Finding("erasures", "ok", "whoever was erased is known by the secret keys")
 
 
 def _public_url() -> Finding:

@@ -12,6 +12,7 @@ from sendmill.delivery.owner import node_id
 from sendmill.delivery.recovery import Recoverer
 from sendmill.delivery.scheduler import Scheduler, run_here
 from sendmill.delivery.tasks import Task, campaign_tasks, import_tasks, node_tasks
+from sendmill.people.tasks import erasure_tasks
 
 CAMPAIGN_JOBS = 2
 """So many campaigns are started, expanded and closed by one node at a time."""
@@ -32,7 +33,7 @@ def schedule(stop: threading.Event, data_folder: Path) -> int:
         in_doubt=settings.SENDMILL_IN_DOUBT,
         watch=LeaseWatch(settings.SENDMILL_LEASE_SECONDS),
     )
-    own, campaigns = node_tasks(recoverer), campaign_tasks(stop)
+    own, campaigns = node_tasks(recoverer), [*campaign_tasks(stop), *erasure_tasks()]
     imports = import_tasks(stop, Path(settings.FILE_UPLOAD_TEMP_DIR))
     if connection.vendor == "postgresql":
         return _with_jobs(stop, own, {"campaigns": (CAMPAIGN_JOBS, campaigns), "imports": (1, imports)})

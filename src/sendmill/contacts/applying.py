@@ -21,7 +21,7 @@ from django.utils import timezone
 from sendmill.accounts.resources import touch
 from sendmill.contacts.contact_sets import contact_page, count_written, retire
 from sendmill.contacts.layouts import page_of_rows
-from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout
+from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout
 from sendmill.contacts.pages import places, read_page
 from sendmill.contacts.staging import beat, finish, give_up, is_merging
 from sendmill.contacts.successor import PAGE_ROWS, merge_at_once, take_over_page
@@ -63,7 +63,7 @@ def take_step(import_id: int) -> Step:
     record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
     if record.state in (ImportState.WAITING, ImportState.DONE, ImportState.FAILED):
         return Step.FINISHED
-    if record.kind in (ImportKind.OPTOUT_ADD, ImportKind.OPTOUT_DELETE):
+    if record.kind in OF_OPTOUTS:
         return _change_optouts(record)
     if group is None:
         give_up(record, "The contact group was deleted.")

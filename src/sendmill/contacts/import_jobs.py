@@ -26,7 +26,7 @@ from sendmill.contacts.applying import apply_import
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
 from sendmill.contacts.groups import add_group
-from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState
+from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, Import, ImportKind, ImportPiece, ImportState
 from sendmill.contacts.watched_file import Interrupted, WatchedFile
 from sendmill.errors import Conflict, InvalidField, NotFound, SendmillError
 
@@ -50,8 +50,8 @@ def add_job(
     tag: str = "",
     dry_run: bool = False,
 ) -> Import:
-    """Store an import to be carried out, for `group` or for the one called `tag`. Raises InvalidField as `run_import`
-    does, and for `tag` if nothing can be deleted from a group that there isn't.
+    """Store an import to be carried out, for `group`, for the one called `tag`, or for the opt-outs. Raises
+    InvalidField as `run_import` does, and for `tag` if nothing can be deleted from a group that there isn't.
 
     Until the whole file is stored it counts as being received; if this process dies meanwhile, it has failed.
     """
@@ -100,7 +100,7 @@ def _new_record(
 ) -> Import:
     """An import whose file is known to be usable, and whose group is there."""
     open_contacts(file, **columns._asdict())
-    if group is None:
+    if group is None and kind not in OF_OPTOUTS:
         group = _group_called(client, tag, kind, dry_run)
     now = timezone.now()
     return Import.objects.create(

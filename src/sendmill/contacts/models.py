@@ -126,6 +126,10 @@ class ImportKind(models.TextChoices):
     OPTOUT_DELETE = "optout_delete"
 
 
+OF_OPTOUTS = (ImportKind.OPTOUT_ADD, ImportKind.OPTOUT_DELETE)
+"""The kinds that need no group."""
+
+
 class ImportState(models.TextChoices):
     """receiving → applying → done; failed from either. A job is waiting first, and again after its process died.
 

@@ -24,6 +24,7 @@ from sendmill.delivery.marks import changed_marks, marked_ids, marks_by_chunk
 from sendmill.delivery.models import CHUNK_SHIFT
 from sendmill.delivery.recording import Attempt, record_attempts
 from sendmill.delivery.statements import statement
+from sendmill.optouts.hand_off import barred_keys
 
 CLAIMABLE_CAMPAIGNS = 16
 
@@ -177,21 +178,16 @@ def _keep_marks(cursor: CursorWrapper, held: Iterable[_HeldChunk], ended: Iterab
 
 
 def _opted_out(cursor: CursorWrapper, rows: Sequence[ClaimedRow], client_of: Mapping[int, int]) -> set[int]:
-    """The ids of the rows whose address is on their client's list of opt-outs; `client_of` is by chunk."""
+    """The ids of the rows whose address their client must not mail; `client_of` is by chunk."""
     found: set[int] = set()
     for client_id in set(client_of.values()):
         of_client = [row for row in rows if client_of[row.id >> CHUNK_SHIFT] == client_id]
         keys = [address_key(row.email) for row in of_client]
         if not keys:
             continue
-        marks = ",".join(["%s"] * len(keys))
-        cursor.execute(
-            f"SELECT email_key FROM optouts_optout WHERE client_id = %s AND email_key IN ({marks})",  # noqa: S608 - marks
-            [client_id, *keys],
-        )
-        opted_out = {key for (key,) in cursor.fetchall()}
-        if opted_out:
-            found.update(row.id for row, key in zip(of_client, keys, strict=True) if key in opted_out)
+        barred = barred_keys(cursor, client_id, keys)
+        if barred:
+            found.update(row.id for row, key in zip(of_client, keys, strict=True) if key in barred)
     return found
 
 

@@ -12,6 +12,7 @@ from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.errors import InvalidField
 from sendmill.optouts.models import OptOut, OptOutChange, Source
 
+MOST_CHANGES = 100
 TAKEN_BACK_WITHIN = timedelta(days=1)
 
 
@@ -45,6 +46,17 @@ def update_optout(client: Client, object_id: str, *, email: str) -> OptOut:
 def delete_optout(client: Client, object_id: str) -> None:
     """Delete a record: its address may be mailed again. Raises NotFound."""
     find_for_update(OptOut, client, object_id).delete()
+
+
+@transaction.atomic
+def remove_optout(client: Client, object_id: str, *, reason: str, removed_by: str) -> OptOut:
+    """Like `delete_optout`, by somebody who says why, which is kept. Raises NotFound, and InvalidField("reason")."""
+    if not reason.strip():
+        raise InvalidField("reason", "Say why: an address is mailed again only if its owner agrees.")
+    optout = find_for_update(OptOut, client, object_id)
+    _record(optout, is_opted_out=False, changed_by=removed_by, reason=reason.strip())
+    optout.delete()
+    return optout
 
 
 @transaction.atomic
@@ -91,12 +103,27 @@ def _add(client: Client, email: str, source: Source, campaign_object_id: str = "
     )
 
 
-def _record(optout: OptOut, *, is_opted_out: bool) -> None:
+def changes_of(client: Client, email_key: str) -> list[OptOutChange]:
+    """What is known of an address's opting out and in again, newest first."""
+    changes = OptOutChange.objects.filter(client=client, email_key=email_key)
+    return list(changes.order_by("-pk")[:MOST_CHANGES])
+
+
+@transaction.atomic
+def forget_address(client: Client, email_key: str) -> None:
+    """Delete its opt-out and all that is known of it; that it is never mailed again is a suppression's business."""
+    OptOut.objects.filter(client=client, email_key=email_key).delete()
+    OptOutChange.objects.filter(client=client, email_key=email_key).delete()
+
+
+def _record(optout: OptOut, *, is_opted_out: bool, changed_by: str = "", reason: str = "") -> None:
     OptOutChange.objects.create(
         client=optout.client,
         email_key=optout.email_key,
         is_opted_out=is_opted_out,
         campaign_object_id=optout.campaign_object_id,
+        changed_by=changed_by,
+        reason=reason,
         changed_on=timezone.now(),
     )
 

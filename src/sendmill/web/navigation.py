@@ -16,6 +16,9 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("Overview", "web:overview", "home"),
+    Section("Contacts", "web:contacts", "users"),
+    Section("Opt-outs", "web:optouts", "user-off"),
+    Section("Senders", "web:senders", "at"),
     Section("Settings", "web:settings", "settings"),
 )
 

@@ -5,7 +5,7 @@ from django.urls import path, register_converter
 from sendmill.accounts.access import Access
 from sendmill.web import assets
 from sendmill.web.guard import Route, guarded
-from sendmill.web.pages import account, clients, invitations, overview
+from sendmill.web.pages import account, clients, contacts, invitations, optouts, overview, person, senders, uploads
 from sendmill.web.pages.settings import audit, delivery, general, people, tokens
 
 ANYONE, SIGNED_IN, VIEWER, EDITOR, OWNER, OPERATOR = Access
@@ -33,6 +33,46 @@ ROUTES = (
     #
     # Overview
     Route("", overview.show, "overview", read=VIEWER),
+    #
+    # Contacts
+    Route("contacts/", contacts.index, "contacts", read=VIEWER),
+    Route("contacts/add/", contacts.add, "group-add", read=EDITOR, write=EDITOR),
+    Route("contacts/<object_id:group_id>/", contacts.show, "group", read=VIEWER),
+    Route("contacts/<object_id:group_id>/name/", contacts.rename, "group-rename", read=EDITOR, write=EDITOR),
+    Route("contacts/<object_id:group_id>/delete/", contacts.delete, "group-delete", write=EDITOR),
+    Route("contacts/<object_id:group_id>/export/", contacts.export, "group-export", read=VIEWER),
+    Route("contacts/<object_id:group_id>/upload/", contacts.upload, "group-upload", read=EDITOR, write=EDITOR),
+    Route("contacts/<object_id:group_id>/contact/", contacts.add_contact, "contact-add", read=EDITOR, write=EDITOR),
+    Route("contacts/<object_id:group_id>/drop/", contacts.drop, "contact-drop", write=EDITOR),
+    Route("contacts/person/", person.show, "person", read=VIEWER),
+    Route("contacts/person/sent/", person.sent, "person-sent", read=VIEWER),
+    Route("contacts/person/export/", person.export, "person-export", read=VIEWER),
+    Route("contacts/person/opt-out/", person.opt_out, "person-opt-out", write=EDITOR),
+    Route("contacts/person/erase/", person.erase, "person-erase", write=OWNER),
+    Route("contacts/person/mail-again/", person.lift, "person-mail-again", write=OWNER),
+    Route("contacts/erasures/", person.erasures, "erasures", read=VIEWER),
+    Route("contacts/erasures/<object_id:erasure_id>/", person.erasure, "erasure", read=VIEWER),
+    Route("uploads/sample/", uploads.sample, "upload-sample", write=EDITOR),
+    Route("uploads/<object_id:import_id>/", uploads.show, "import", read=VIEWER),
+    Route("uploads/<object_id:import_id>/rejected/", uploads.rejected, "import-rejected", read=VIEWER),
+    #
+    # Opt-outs
+    Route("opt-outs/", optouts.index, "optouts", read=VIEWER),
+    Route("opt-outs/add/", optouts.add, "optout-add", read=EDITOR, write=EDITOR),
+    Route("opt-outs/upload/", optouts.upload, "optout-upload", write=EDITOR),
+    Route("opt-outs/<object_id:optout_id>/remove/", optouts.remove, "optout-remove", read=EDITOR, write=EDITOR),
+    #
+    # Senders
+    Route("senders/", senders.index, "senders", read=VIEWER),
+    Route("senders/add/", senders.add, "sender-add", read=EDITOR, write=EDITOR),
+    Route("senders/<object_id:sender_id>/", senders.edit, "sender", read=EDITOR, write=EDITOR),
+    Route("senders/<object_id:sender_id>/delete/", senders.delete, "sender-delete", write=EDITOR),
+    Route("senders/domains/<str:domain>/", senders.domain, "sending-domain", read=VIEWER),
+    Route("senders/domains/<str:domain>/records/", senders.domain_records, "sending-domain-records", read=VIEWER),
+    Route("senders/domains/<str:domain>/keys/", senders.add_key, "dkim-key-add", write=OWNER),
+    Route(
+        "senders/domains/<str:domain>/keys/<str:selector>/delete/", senders.delete_key, "dkim-key-delete", write=OWNER
+    ),
     #
     # Settings
     Route("settings/", general.show, "settings", read=VIEWER, write=OWNER),

@@ -6,11 +6,25 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.test import Client as Browser
+from pytest_django.fixtures import Settings
 from structlog.testing import capture_logs
 
 from sendmill.accounts.models import Client, Membership, Role, User
+from tests.dns_server import DnsServer, dns_server
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@pytest.fixture(scope="session")
+def empty_dns() -> Iterator[DnsServer]:
+    with dns_server({}) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def asks_no_dns_outside(settings: Settings, empty_dns: DnsServer) -> None:
+    """Pages that ask DNS get an answer at once, and nothing leaves this machine."""
+    settings.SENDMILL_DNS_SERVERS = (empty_dns.address,)
 
 
 class Tenant(NamedTuple):

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django import forms, template
 from django.forms import BoundField
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from sendmill.campaigns.timezones import timezone_names
@@ -50,6 +50,20 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
             shown = there.strftime("%H:%M") if there.date() == here.date() else _clock(there)
             return format_html('{} <span class="text-secondary text-nowrap">({} {})</span>', text, shown, zone)
     return text
+
+
+@register.filter
+def with_code(text: str) -> SafeString:
+    """What stands between backticks as code."""
+    parts = enumerate(text.split("`"))
+    shown = [(format_html("<code>{}</code>", part) if number % 2 else part,) for number, part in parts]
+    return format_html_join("", "{}", shown)
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{number:,}"
 
 
 @register.simple_tag

@@ -1,0 +1,206 @@
+"""How a person is erased, in steps; each is short, and can be repeated without harm.
+
+    ask: never mailed again, opt-outs forgotten (at once)
+    contacts   out of all groups, when no import is under way
+    results    their copies, chunk by chunk; a chunk in a worker's hands is waited for
+    rejected   rows that imports rejected
+    log        mentions in the audit log
+    done       the address itself
+
+An import under way may have read the address already, and a campaign that is expanding may still write a result: so
+these are waited for. What an import brings later is somebody's new decision, and is not mailed all the same.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from sendmill.accounts.audit import replace_in_log
+from sendmill.accounts.models import Client
+from sendmill.addresses import InvalidAddress, address_key, parse_address
+from sendmill.campaigns.models import Campaign, Phase
+from sendmill.contacts.models import ContactGroup, Import, ImportPiece, ImportState, RejectedRow
+from sendmill.contacts.of_address import remove_address
+from sendmill.delivery.chunk_counts import free_chunk
+from sendmill.delivery.clock import now_ms
+from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery
+from sendmill.delivery.statements import statement
+from sendmill.delivery.states import FIRST_FINAL, State
+from sendmill.errors import InvalidField, NotFound
+from sendmill.ids import parse_object_id
+from sendmill.optouts.registry import forget_address
+from sendmill.optouts.suppressions import ERASED_ADDRESS, suppress
+from sendmill.people.models import Erasure, Stage
+from sendmill.results.of_address import rows_of_address, runs
+
+CHUNKS_AT_ONCE = 100
+REJECTED_AT_ONCE = 5_000
+PAGE_ROWS = 2_000
+_UNDER_WAY = (ImportState.WAITING, ImportState.RECEIVING, ImportState.APPLYING)
+ERASED_TEXT = "[erased]"
+
+
+class Step(Enum):
+    """What there is to do after a step."""
+
+    MORE = auto()
+    WAIT = auto()
+    FINISHED = auto()
+
+
+@transaction.atomic
+def ask(client: Client, email: str, *, requested_by: str) -> Erasure:
+    """From this moment on the address is never mailed; the rest is up to `take_step`. Raises InvalidField("email")."""
+    try:
+        key = address_key(parse_address(email))
+    except InvalidAddress as error:
+        raise InvalidField("email", error.reason) from None
+    suppress(client, key)
+    forget_address(client, key)
+    return Erasure.objects.create(client=client, email_key=key, requested_by=requested_by, requested_on=timezone.now())
+
+
+def find_erasure(client: Client, object_id: str) -> Erasure:
+    """The client's erasure with this id. Raises NotFound."""
+    found = Erasure.objects.filter(client=client, object_id=parse_object_id(object_id)).select_related("client").first()
+    if found is None:
+        raise NotFound("There is no such erasure.")
+    return found
+
+
+def erasure_pages(client: Client) -> Iterator[list[Erasure]]:
+    """The client's erasures, oldest first, in short reads."""
+    rows = Erasure.objects.filter(client=client).select_related("client").order_by("pk")
+    last = 0
+    while page := list(rows.filter(pk__gt=last)[:PAGE_ROWS]):
+        yield page
+        last = page[-1].pk
+
+
+def unfinished() -> list[int]:
+    """The erasures that there is something left to do of, oldest first."""
+    return list(Erasure.objects.filter(finished_on=None).order_by("pk").values_list("pk", flat=True))
+
+
+def take_step(erasure_id: int) -> Step:
+    """Do a piece of what is left of an erasure."""
+    erasure = Erasure.objects.select_related("client").get(pk=erasure_id)
+    take = {
+        Stage.CONTACTS: _remove_contacts,
+        Stage.RESULTS: _erase_results,
+        Stage.REJECTED: _erase_rejected,
+        Stage.LOG: _finish,
+    }.get(Stage(erasure.stage))
+    return Step.FINISHED if take is None else take(erasure)
+
+
+@transaction.atomic
+def _remove_contacts(erasure: Erasure) -> Step:
+    if not _holds(erasure):
+        return Step.MORE
+    # Locked, no import of theirs begins to be applied meanwhile.
+    groups = list(ContactGroup.objects.select_for_update(no_key=True).filter(client=erasure.client).order_by("pk"))
+    imports = Import.objects.filter(client=erasure.client)
+    if imports.filter(state__in=_UNDER_WAY).exists():
+        return Step.WAIT
+    # Of those that are not under way only what waits for somebody's decision still has a set or a file.
+    staged = imports.exclude(staging_set=None).values_list("staging_set_id", flat=True)
+    reading = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
+    read = reading.values_list("contact_set_id", flat=True)
+    sets = {number for number in (*(group.contact_set_id for group in groups), *staged, *read) if number is not None}
+    ImportPiece.objects.filter(of_import__client=erasure.client).delete()
+    erasure.contacts = remove_address(sorted(sets), erasure.email_key)
+    return _go_on(erasure, Stage.RESULTS, Step.MORE)
+
+
+def _erase_results(erasure: Erasure) -> Step:
+    chunks = Chunk.objects.filter(campaign__client=erasure.client, pk__gt=erasure.cursor).order_by("pk")
+    page = list(chunks.values_list("pk", "rows")[:CHUNKS_AT_ONCE])
+    # Looked for outside of the transaction: SQLite has one write lock, for which workers ask every few ms.
+    found = {row.id >> CHUNK_SHIFT for run in runs(page) for row in rows_of_address(run, erasure.email_key)}
+    with transaction.atomic():
+        if not _holds(erasure):
+            return Step.MORE
+        for chunk_id in sorted(found):
+            erased = _erase_rows(chunk_id, erasure.email_key)
+            if erased is None:
+                erasure.cursor = chunk_id - 1
+                return _go_on(erasure, Stage.RESULTS, Step.WAIT)
+            erasure.results += erased
+        if page:
+            erasure.cursor = page[-1][0]
+            return _go_on(erasure, Stage.RESULTS, Step.MORE)
+        if Campaign.objects.filter(client=erasure.client, phase=Phase.EXPANDING).exists():
+            return Step.WAIT
+        erasure.cursor = 0
+        return _go_on(erasure, Stage.REJECTED, Step.MORE)
+
+
+def _erase_rows(chunk_id: int, email_key: str) -> int | None:
+    """How many there were, open ones opted out; None if a worker has the chunk in hand, and may still write there."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement("lock_free_chunk"), [chunk_id])
+        if cursor.fetchone() is None:
+            return None
+        rows = rows_of_address((chunk_id, chunk_id), email_key)
+        now = now_ms()
+        for row in rows:
+            emptied = {"email": ERASED_ADDRESS, "name": "", "fields": "{}", "reply": without(row.reply, email_key)}
+            Delivery.objects.filter(pk=row.id).update(modified_ms=now, **emptied)
+        open_rows = Delivery.objects.filter(pk__in=[row.id for row in rows], state__lt=FIRST_FINAL)
+        if open_rows.update(state=State.OPTOUT, next_attempt_ms=None):
+            free_chunk(cursor, chunk_id)
+    return len(rows)
+
+
+@transaction.atomic
+def _erase_rejected(erasure: Erasure) -> Step:
+    if not _holds(erasure):
+        return Step.MORE
+    rows = RejectedRow.objects.filter(of_import__client=erasure.client, pk__gt=erasure.cursor).order_by("pk")
+    page = list(rows.only("value", "reason")[:REJECTED_AT_ONCE])
+    if not page:
+        return _go_on(erasure, Stage.LOG, Step.MORE)
+    # The value may be a whole row, with the name beside the address.
+    named = [row.pk for row in page if without(row.value + row.reason, erasure.email_key) != row.value + row.reason]
+    erasure.rejected_rows += RejectedRow.objects.filter(pk__in=named).update(value=ERASED_TEXT, reason=ERASED_TEXT)
+    erasure.cursor = page[-1].pk
+    return _go_on(erasure, Stage.REJECTED, Step.MORE)
+
+
+@transaction.atomic
+def _finish(erasure: Erasure) -> Step:
+    if not _holds(erasure):
+        return Step.MORE
+    replace_in_log(erasure.client, erasure.email_key, lambda text: without(text, erasure.email_key))
+    Erasure.objects.filter(pk=erasure.pk).update(email_key="", stage=Stage.DONE, finished_on=timezone.now())
+    return Step.FINISHED
+
+
+def without(text: str, email_key: str) -> str:
+    """A text without an address, in whatever case and with whichever spelling of its domain it stands there. Pure."""
+    spellings = {email_key, _in_letters(email_key)}
+    return re.sub("|".join(map(re.escape, sorted(spellings))), ERASED_TEXT, text, flags=re.IGNORECASE)
+
+
+def _in_letters(email_key: str) -> str:
+    local_part, _, domain = email_key.rpartition("@")
+    try:
+        return f"{local_part}@{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return email_key
+
+
+def _holds(erasure: Erasure) -> bool:
+    """Whether the erasure is as it was read, and nobody else's until the end of the transaction."""
+    as_read = Erasure.objects.filter(pk=erasure.pk, stage=erasure.stage, cursor=erasure.cursor)
+    return as_read.select_for_update(of=("self",)).exists()
+
+
+def _go_on(erasure: Erasure, stage: Stage, step: Step) -> Step:
+    erasure.stage = stage
+    erasure.save(update_fields=["stage", "cursor", "contacts", "results", "rejected_rows"])
+    return step
