@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db.models import QuerySet
 
 from sendmill.accounts.models import Client
-from sendmill.contacts.models import Import, RejectedRow
+from sendmill.contacts.models import Import, ImportKind, RejectedRow
 from sendmill.errors import NotFound
 from sendmill.ids import parse_object_id
 
@@ -38,4 +38,5 @@ def rejected_pages(of_import: Import) -> Iterator[list[RejectedRow]]:
 
 
 def _of(client: Client) -> QuerySet[Import]:
-    return Import.objects.filter(client=client).select_related("client", "group").order_by("pk")
+    listed = Import.objects.filter(client=client).exclude(kind=ImportKind.STAGE)  # which is part of a draft
+    return listed.select_related("client", "group").order_by("pk")

@@ -122,12 +122,14 @@ class ImportKind(models.TextChoices):
     REPLACE = "replace"
     UPDATE = "update"
     DELETE = "delete"
+    STAGE = "stage"  # into a group that will be made later
     OPTOUT_ADD = "optout_add"
     OPTOUT_DELETE = "optout_delete"
 
 
 class ImportState(models.TextChoices):
-    """receiving → applying → done; failed from either. A job is waiting first, and again after its process died.
+    """receiving → applying → done; failed from either. A job is waiting first, and again after its process died. One
+    of kind `stage` is staged in between: its rows wait for the group that is made of them.
 
     A process that dies while receiving leaves nothing but a staging set to purge: the import has failed. So has one
     that dies while merging pages. One that dies while changing opt-outs, or rows, is finished by another: what it has
@@ -136,6 +138,7 @@ class ImportState(models.TextChoices):
 
     WAITING = "waiting"
     RECEIVING = "receiving"
+    STAGED = "staged"
     APPLYING = "applying"
     DONE = "done"
     FAILED = "failed"
