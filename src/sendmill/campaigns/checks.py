@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sendmill.accounts.models import Client
-from sendmill.contacts.models import ContactGroup, Import
-from sendmill.contacts.sample import count_contacts, count_opted_out
+from sendmill.contacts.browsing import contact_count
+from sendmill.contacts.models import ContactGroup, ContactSet, Import
+from sendmill.contacts.sample import count_opted_out
 from sendmill.content.compile import Recipient
 from sendmill.content.footer import Footer, with_footer
 from sendmill.content.models import Message
@@ -49,17 +50,18 @@ class Audience(NamedTuple):
         return self.contacts - self.opted_out
 
 
-def contact_set_of(client: Client, section: dict[str, object], staged: Import | None) -> int | None:
+def contact_set_of(client: Client, section: dict[str, object], staged: Import | None) -> ContactSet | None:
     """The set of contacts that a draft's `contact_group` means; None when there is none (yet)."""
     if section.get("type") == "upload":
-        return None if staged is None else staged.staging_set_id
+        return None if staged is None else staged.staging_set
     groups = ContactGroup.objects.filter(client=client, object_id=parse_object_id(str(section.get("_id", ""))))
-    return groups.values_list("contact_set_id", flat=True).first()
+    group = groups.select_related("contact_set").first()
+    return None if group is None else group.contact_set
 
 
-def count_audience(client: Client, contact_set_id: int) -> Audience:
+def count_audience(client: Client, contact_set: ContactSet) -> Audience:
     """Counts both."""
-    return Audience(count_contacts(contact_set_id), count_opted_out(client.pk, contact_set_id))
+    return Audience(contact_count(contact_set), count_opted_out(client.pk, contact_set))
 
 
 def audience_findings(audience: Audience) -> list[Finding]:

@@ -16,6 +16,8 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("Overview", "web:overview", "home"),
+    Section("Campaigns", "web:campaigns", "send"),
+    Section("Messages", "web:messages", "mail"),
     Section("Settings", "web:settings", "settings"),
 )
 

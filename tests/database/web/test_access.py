@@ -14,6 +14,7 @@ from sendmill.accounts.models import Client, Role, User
 from sendmill.accounts.tokens import issue_named_token
 from sendmill.web import account_routes, routes
 from sendmill.web.guard import Route
+from tests.database.web import making
 from tests.database.web.conftest import Tenant, person, signed_in
 
 
@@ -42,6 +43,10 @@ MADE: dict[str, Callable[[Client], str]] = {
     "membership_id": lambda client: str(client.memberships.order_by("-pk").values_list("pk", flat=True)[0]),
     "invitation_id": lambda client: invitation_of(client),
     "token_id": lambda client: token_of(client),
+    # Campaigns and messages
+    "campaign_id": making.campaign_of,
+    "message_id": making.message_of,
+    "result_id": making.result_of,
 }
 """For each parameter of a path: makes what it names for a client, and returns what stands in the path."""
 
