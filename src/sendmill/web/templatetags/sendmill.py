@@ -62,12 +62,6 @@ def percent(part: float, whole: float = 1) -> str:
 
 
 @register.filter
-def thousands(number: int) -> str:
-    """1234567 as 1,234,567."""
-    return f"{number:,}"
-
-
-@register.filter
 def rate(a_second: float) -> str:
     """A speed without more digits than it is worth."""
     return f"{a_second:.1f}" if a_second < 10 else f"{a_second:,.0f}"
