@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_people_and_audit'),
         ('campaigns', '0002_expiry'),
-        ('contacts', '0003_staged_imports'),
+        ('contacts', '0004_staged_imports'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
