@@ -70,6 +70,9 @@ def test_the_preview_is_a_contacts_message(acme: Tenant, other: Tenant) -> None:
     second = acme.viewer.post("/messages/preview/", {**fields, "position": "1"})
     assert second.context["asked"].recipient.email == "a@example.com"
     assert second.context["asked"].next_position is None
+    missing = acme.viewer.post("/messages/preview/", {**fields, "contact": "zzz"})
+    assert missing.context["asked"].recipient.email == "b@example.com"
+    assert "no address has that" in text_of(missing.content)
     nobody = acme.viewer.post("/messages/preview/frame/", {**fields, "group": foreign.object_id})
     assert b"[city] anna@example.com" in nobody.content and b"secret" not in nobody.content
 

@@ -22,12 +22,14 @@ from sendmill.web.requests import PageRequest
 
 
 class Asked(NamedTuple):
-    """What is to be shown, and as whom. `next_position` is that of the contact after this one among those found."""
+    """What is to be shown, and as whom. `next_position` is that of the contact after this one among those found.
+    `is_other`: nobody was found, and this is the group's first contact."""
 
     subject: str
     body: str
     recipient: Recipient
     is_contact: bool
+    is_other: bool
     next_position: int | None
     columns: list[str]
 
@@ -77,11 +79,14 @@ def _asked(request: PageRequest) -> Asked:
         columns = sample_columns(group.contact_set)
         text, position = request.POST.get("contact", "").replace("\0", ""), _number(request.POST.get("position", ""))
         found = contacts_like(group.contact_set, text, position, 2)
+        is_other = not found
+        if is_other:
+            position, found = 0, contacts_like(group.contact_set, "", 0, 2)
         if found:
             email, name, fields, *_ = found[0]
-            following = position + 1 if len(found) > 1 else None
-            return Asked(subject, body, Recipient(name, email, fields), True, following, columns)
-    return Asked(subject, body, _somebody(subject, body), False, None, [])
+            following = position + 1 if len(found) > 1 and not is_other else None
+            return Asked(subject, body, Recipient(name, email, fields), True, is_other, following, columns)
+    return Asked(subject, body, _somebody(subject, body), False, False, None, [])
 
 
 def _somebody(subject: str, body: str) -> Recipient:
