@@ -103,10 +103,11 @@ def summarise(campaign_ids: Collection[int]) -> dict[int, Summary]:
         chunks.annotate(known=known).values_list("campaign_id", "known").annotate(Sum("rows"), Count("pk"))
     ):
         by_state = read_stored(counts) if counts else {}
+        recipients = number * sum(by_state.values()) if counts else rows  # rows are 0 when they were deleted for age
         before = found.get(campaign_id, Summary(0, 0, 0))
         complete = sum(count for state, count in by_state.items() if is_final(state))
         found[campaign_id] = Summary(
-            before.recipients + rows,
+            before.recipients + recipients,
             before.complete + number * complete,
             before.delivered + number * by_state.get(State.DELIVERED, 0),
         )

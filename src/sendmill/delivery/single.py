@@ -18,8 +18,11 @@ from sendmill.delivery.relays import Relay
 from sendmill.delivery.render import link_bases
 from sendmill.delivery.routes import route_of
 from sendmill.delivery.transmission import Outcome, OutcomeKind, Transmission
-from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, LinkTarget, list_headers, make_token
+from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, list_headers, make_token
 from sendmill.senders.dkim_keys import signing_key
+
+
+_NO_CAMPAIGN = 0
 
 
 def single_message(client: Client, sender: str, subject: str, body: str, recipient: Recipient) -> Transmission:
@@ -28,7 +31,6 @@ def single_message(client: Client, sender: str, subject: str, body: str, recipie
     """
     envelope_sender, envelope = envelope_address(sender), envelope_address(recipient.email)
     domain = domain_of(envelope_sender.octets.decode())
-    target = LinkTarget(client.pk, 0, recipient.email)
     tokens = {
         UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, target),
         VIEW_IN_BROWSER_URL: make_token(VIEW_IN_BROWSER, target),

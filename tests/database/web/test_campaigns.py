@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from sendmill.accounts.models import AuditEntry
 from sendmill.campaigns.models import Campaign, Phase, Status
+from sendmill.delivery import pruning
 from sendmill.delivery.models import RetryChunk
 from sendmill.delivery.states import State
 from tests.database.campaigns.making import make_campaign
@@ -110,6 +111,15 @@ def test_results_show_the_servers_words_as_text(acme: Tenant) -> None:
     assert SCRIPT.encode() not in shown.content
     assert "mx.test:25 said" in text_of(shown.content)
     assert "550 5.1.1 &lt;script&gt;" in shown.content.decode()
+
+
+def test_what_was_deleted_for_its_age_is_said_to_be_gone(acme: Tenant) -> None:
+    campaign = sent_campaign(acme.client, [State.DELIVERED] * 3)
+    Campaign.objects.filter(pk=campaign.pk).update(status=Status.COMPLETED, phase=Phase.CLOSED)
+    assert pruning.delete_next(campaign.pk) == 3
+    assert "deleted for its age" in text_of(acme.viewer.get(f"/campaigns/{campaign.object_id}/results/").content)
+    (row,) = acme.viewer.get("/campaigns/").context["rows"]
+    assert (row.summary.recipients, row.summary.delivered) == (3, 3)
 
 
 def test_a_recipients_history_says_what_comes_next(acme: Tenant) -> None:

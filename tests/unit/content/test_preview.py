@@ -12,8 +12,8 @@ LINKS = {"unsubscribe_url": "https://mail.test/u/"}
 
 def test_html_comes_with_its_text_part() -> None:
     body = "<p>Größe = {{ name }}</p>" + "<br>long " * 400 + '<a href="{{ unsubscribe_url }}">bye</a>'
-    preview = preview_message("Grüße an {{ name }} aus {{ city }}, " + "lang " * 30, body, ANN, LINKS)
-    assert preview.subject == "Grüße an Änne <b> aus Köln, " + "lang " * 30
+    preview = preview_message("Grüße an {{ name }} aus {{ city }}, " + "lang " * 30 + "!", body, ANN, LINKS)
+    assert preview.subject == "Grüße an Änne <b> aus Köln, " + "lang " * 30 + "!"
     assert preview.html is not None
     assert "<p>Größe = Änne &lt;b&gt;</p>" in preview.html
     assert 'href="https://mail.test/u/preview"' in preview.html
@@ -28,7 +28,7 @@ def test_text_has_no_html() -> None:
 
 
 def test_variables_are_those_that_a_contact_has_to_have() -> None:
-    template = "{% set a = b %}{% for c, d in e %}{{ a }}{{ c }}{{ f.g|default(h) }}{% endfor %}{{ i }}"
+    template = "{% set a = b %}{% for c in e %}{{ a }}{{ c }}{{ f.g|default(h) }}{% endfor %}{{ i }}"
     assert variables_in(template) == {"b", "e", "f", "h", "i"}
     with pytest.raises(TemplateError):
         variables_in("{{")

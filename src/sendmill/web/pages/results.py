@@ -14,6 +14,7 @@ from sendmill.campaigns.models import Campaign, Phase
 from sendmill.content.compile import Recipient
 from sendmill.content.preview import preview_message
 from sendmill.content.template import RenderError, TemplateError
+from sendmill.delivery.pruning import is_begun
 from sendmill.delivery.render import link_bases
 from sendmill.optouts.registry import find_optout
 from sendmill.results.export import exported_results
@@ -42,6 +43,7 @@ def index(request: PageRequest, campaign_id: str) -> HttpResponse:
         "found": found,
         "wanted": wanted,
         "is_first": not after,
+        "is_pruned": is_begun(campaign),
         "has_started": campaign.phase != Phase.WAITING,
         "narrowed": f"?{narrowed}" if narrowed else "",
         "next": f"?{urlencode({**asked, 'after': found.next_after})}" if found.next_after else "",
