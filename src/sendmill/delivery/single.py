@@ -21,7 +21,6 @@ from sendmill.delivery.transmission import Outcome, OutcomeKind, Transmission
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, list_headers, make_token
 from sendmill.senders.dkim_keys import signing_key
 
-
 _NO_CAMPAIGN = 0
 
 
@@ -31,10 +30,8 @@ def single_message(client: Client, sender: str, subject: str, body: str, recipie
     """
     envelope_sender, envelope = envelope_address(sender), envelope_address(recipient.email)
     domain = domain_of(envelope_sender.octets.decode())
-    tokens = {
-        UNSUBSCRIBE_URL: make_token(UNSUBSCRIBE, target),
-        VIEW_IN_BROWSER_URL: make_token(VIEW_IN_BROWSER, target),
-    }
+    kinds = {UNSUBSCRIBE_URL: UNSUBSCRIBE, VIEW_IN_BROWSER_URL: VIEW_IN_BROWSER}
+    tokens = {name: make_token(kind, client.pk, _NO_CAMPAIGN, recipient.email) for name, kind in kinds.items()}
     content = compile_message(subject, body, sender, link_bases()).render(
         recipient,
         message_id=f"{secrets.token_hex(16)}@{domain}",
