@@ -6,7 +6,7 @@ A client with a group of `rows` contacts, 1 % of them opted out, and a campaign 
 in runs and one of them unlike all others, in a fresh database: SQLite, or what SENDMILL_DATABASE_URL names (its tables
 are filled and left). Each page is asked for through Django's own client, all middlewares included: milliseconds from
 the request to the last byte of the answer, the median and the longest of the rounds, and the compressed size. A section
-adds its pages to `pages`. Yardstick: the same for the sign-in page, which reads nothing.
+adds its pages to `pages`. Yardstick: the same for the choice of a client, which reads next to nothing.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def pages(filled: Filled) -> list[Asked]:
     results = f"{campaign}results/"
     source = {"description": "Hi {{ name }}", "email_message": "<p>{{ city }}</p>" * 500, "group": filled.group_id}
     return [
-        Asked("sign-in", "/sign-in/"),
+        Asked("clients (reads next to nothing)", "/clients/"),
         Asked("overview", "/"),
         Asked("campaigns", "/campaigns/"),
         Asked("campaigns, searched", "/campaigns/?q=spring&state=sending"),
