@@ -73,7 +73,8 @@ def audience_findings(audience: Audience) -> list[Finding]:
     people = "1 person gets it" if audience.recipients == 1 else f"{audience.recipients:,} people get it"
     if not audience.opted_out:
         return [Finding(Level.GOOD, people, "Nobody in the list has opted out.")]
-    text = f"{audience.opted_out:,} of the {audience.contacts:,} in the list have opted out and get nothing."
+    have = "has opted out and gets" if audience.opted_out == 1 else "have opted out and get"
+    text = f"{audience.opted_out:,} of the {audience.contacts:,} in the list {have} nothing."
     return [Finding(Level.GOOD, people, text)]
 
 
