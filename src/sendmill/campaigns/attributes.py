@@ -92,7 +92,7 @@ def parse_attributes(attributes: object) -> Attributes:
         message, contacts, schedule = all_of(
             lambda: _section(attributes, "message", _message),
             lambda: _section(attributes, "contact_group", _contacts),
-            lambda: _section(attributes, "schedule", _schedule),
+            lambda: _section(attributes, "schedule", parse_schedule),
         )
     except InvalidFields as errors:
         raise errors.below("attributes") from None
@@ -136,7 +136,8 @@ def _contacts(values: Mapping[str, Any]) -> UploadedContacts | Reference:
     )
 
 
-def _schedule(values: Mapping[str, Any]) -> Schedule:
+def parse_schedule(values: Mapping[str, Any]) -> Schedule:
+    """The part of a campaign that says who sends it, and when. Raises InvalidFields and InvalidField."""
     name, wall_clock, timezone, sender, expiry_seconds = all_of(
         lambda: _text(values, "name", MAX_NAME_CHARACTERS),
         lambda: parse_wall_clock(_text(values, "start_date")),

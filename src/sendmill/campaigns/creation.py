@@ -43,12 +43,18 @@ class Created(NamedTuple):
 
 
 def create_campaign(
-    client: Client, attributes: object, csv_file: BinaryIO | None, message_file: BinaryIO | None
+    client: Client,
+    attributes: object,
+    csv_file: BinaryIO | None,
+    message_file: BinaryIO | None,
+    *,
+    staged: Import | None = None,
 ) -> Created:
     """Create a campaign as API.md's "Campaign attributes." has it. Not to be called in a transaction.
 
     `attributes` is parsed JSON of any shape, None when the part was missing. `csv_file` is seekable; a file that the
-    attributes don't ask for is not looked at.
+    attributes don't ask for is not looked at. `staged` has the rows of a file that was read before, by a job of kind
+    `stage`; it takes the file's place, and is left as it is when something is refused.
 
     Raises InvalidFields, whose paths begin with "attributes", "csv_file" or "message_file", and Conflict if the
     import was given up because it was silent for too long. Then nothing is left behind.
@@ -57,15 +63,16 @@ def create_campaign(
     _, message, _ = all_of(
         lambda: _require_parts(client, wanted),
         lambda: _readable_message(wanted, message_file),
-        lambda: _require_file(wanted, csv_file),
+        lambda: _require_file(wanted, csv_file or staged),
     )
-    contacts = _receive_contacts(client, wanted, csv_file)
+    contacts = staged or _receive_contacts(client, wanted, csv_file)
     if isinstance(contacts, Reference):
         return Created(_create(client, wanted, message, contacts), None)
     try:
         return Created(_create(client, wanted, message, contacts), contacts.object_id)
     except SendmillError:
-        discard(contacts)
+        if contacts is not staged:
+            discard(contacts)
         raise
 
 
@@ -120,7 +127,7 @@ def _check_template(source: str, *path: str) -> None:
         raise InvalidField(path, str(error)) from None
 
 
-def _require_file(wanted: Attributes, csv_file: BinaryIO | None) -> None:
+def _require_file(wanted: Attributes, csv_file: BinaryIO | Import | None) -> None:
     if isinstance(wanted.contacts, UploadedContacts) and csv_file is None:
         raise InvalidField("csv_file", "No file was submitted.")
 

@@ -2,8 +2,8 @@
 
 from django.db import models
 
-from sendmill.accounts.models import ClientResource
-from sendmill.contacts.models import ContactSet
+from sendmill.accounts.models import Client, ClientResource, User
+from sendmill.contacts.models import ContactSet, Import
 
 
 class Status(models.TextChoices):
@@ -58,3 +58,25 @@ class Campaign(ClientResource):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CampaignDraft(models.Model):
+    """A campaign that somebody is putting together, as far as they have come: one for each user and client.
+
+    `attributes` is the text of what will be posted (API.md, "Campaign attributes."), a section for each step that is
+    done. A list that was uploaded is in `staged_import`; `file_name` and `preview` (JSON) are what is shown of it.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    attributes = models.TextField(default="{}")
+    staged_import = models.ForeignKey(Import, on_delete=models.SET_NULL, null=True, related_name="+")
+    file_name = models.CharField(max_length=255, default="")
+    preview = models.TextField(default="{}")
+    modified_on = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "user"], name="one_draft_per_user")]
+
+    def __str__(self) -> str:
+        return f"draft of {self.user_id}"

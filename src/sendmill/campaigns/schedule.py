@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from sendmill.campaigns.timezones import timezone_names
@@ -51,3 +52,20 @@ def instant_of(wall_clock: datetime | str, timezone: str) -> datetime:
     if isinstance(wall_clock, str):
         wall_clock = parse_wall_clock(wall_clock)
     return wall_clock.replace(tzinfo=ZoneInfo(check_timezone(timezone)), fold=0).astimezone(UTC)
+
+
+class ClockChange(StrEnum):
+    """What is odd about a wall clock where clocks are moved: it is never shown (DST begins), or twice (DST ends)."""
+
+    SKIPPED = "skipped"
+    TWICE = "twice"
+
+
+def clock_change(wall_clock: datetime, timezone: str) -> ClockChange | None:
+    """Whether clocks in `timezone` show `wall_clock` (naive) other than once. Raises InvalidField("timezone")."""
+    zone = ZoneInfo(check_timezone(timezone))
+    first, second = (wall_clock.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return None
+    back = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+    return ClockChange.TWICE if back == wall_clock else ClockChange.SKIPPED

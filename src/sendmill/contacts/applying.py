@@ -61,7 +61,8 @@ def take_step(import_id: int) -> Step:
     group_id = Import.objects.values_list("group_id", flat=True).get(pk=import_id)
     group = ContactGroup.objects.select_for_update(no_key=True).filter(pk=group_id).first()
     record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
-    if record.state in (ImportState.WAITING, ImportState.DONE, ImportState.FAILED):
+    is_over = record.state in (ImportState.WAITING, ImportState.DONE, ImportState.FAILED)
+    if is_over or record.kind == ImportKind.STAGE:
         return Step.FINISHED
     if record.kind in OF_OPTOUTS:
         return _change_optouts(record)

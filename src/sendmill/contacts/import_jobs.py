@@ -51,7 +51,8 @@ def add_job(
     dry_run: bool = False,
 ) -> Import:
     """Store an import to be carried out, for `group`, for the one called `tag`, or for the opt-outs. Raises
-    InvalidField as `run_import` does, and for `tag` if nothing can be deleted from a group that there isn't.
+    InvalidField as `run_import` does, and for `tag` if nothing can be deleted from a group that there isn't. Of kind
+    `stage` it is for a group that `importer.add_group_of` makes later.
 
     Until the whole file is stored it counts as being received; if this process dies meanwhile, it has failed.
     """
@@ -70,6 +71,18 @@ def add_job(
         raise Conflict("The import took too long and was given up. Nothing has changed; please send the file again.")
     record.refresh_from_db()
     return record
+
+
+@transaction.atomic
+def read_anew(record: Import, columns: Columns) -> None:
+    """Have a staged file read once more, with other columns. Raises Conflict when the file isn't there any more."""
+    locked = Import.objects.select_for_update(no_key=True).get(pk=record.pk, kind=ImportKind.STAGE)
+    if locked.state == ImportState.FAILED or locked.file_bytes is None:
+        raise Conflict("The file isn't kept any more. Please upload it again.")
+    locked.state = ImportState.WAITING
+    locked.email_index, locked.name_index = columns
+    locked.accepted_rows = locked.rejected_rows = locked.duplicate_rows = locked.read_bytes = 0
+    locked.save()
 
 
 def import_now(
@@ -100,7 +113,7 @@ def _new_record(
 ) -> Import:
     """An import whose file is known to be usable, and whose group is there."""
     open_contacts(file, **columns._asdict())
-    if group is None and kind not in OF_OPTOUTS:
+    if group is None and kind not in (*OF_OPTOUTS, ImportKind.STAGE):
         group = _group_called(client, tag, kind, dry_run)
     now = timezone.now()
     return Import.objects.create(
@@ -120,9 +133,8 @@ def _group_called(client: Client, tag: str, kind: ImportKind, dry_run: bool) -> 
 def unfinished_jobs() -> Sequence[int]:
     """The imports to carry out, or to go on with, oldest first; also those of which only the file is left."""
     with_file = Import.objects.filter(pk__in=ImportPiece.objects.values("of_import"))
-    return list(
-        with_file.exclude(state=ImportState.RECEIVING, file_bytes=None).order_by("pk").values_list("pk", flat=True)
-    )
+    unfinished = with_file.exclude(state=ImportState.RECEIVING, file_bytes=None).exclude(state=ImportState.STAGED)
+    return list(unfinished.order_by("pk").values_list("pk", flat=True))
 
 
 def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
@@ -132,6 +144,9 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
     """
     record = staging.begin_anew(import_id)
     if record is None:
+        state = Import.objects.filter(pk=import_id).values_list("state", flat=True).first()
+        if state in (None, ImportState.STAGED):
+            return
         apply_import(import_id)
         if not Import.objects.filter(pk=import_id, state=ImportState.WAITING).exists():
             _drop_file(import_id)
@@ -151,7 +166,8 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
     except Conflict:
         log.warning("import.overtaken", id=record.object_id)
         return
-    _drop_file(import_id)
+    if record.state != ImportState.STAGED:  # whose file may be read once more, with other columns
+        _drop_file(import_id)
     log.info("import.ended", id=record.object_id, accepted_rows=record.accepted_rows)
 
 
@@ -166,7 +182,10 @@ def _stored_file(record: Import, folder: Path, stop: threading.Event) -> Iterato
 
     with tempfile.TemporaryFile(dir=folder) as file:
         for number in list(record.pieces.order_by("pk").values_list("pk", flat=True)):
-            file.write(zlib.decompress(ImportPiece.objects.values_list("content", flat=True).get(pk=number)))
+            content = ImportPiece.objects.filter(pk=number).values_list("content", flat=True).first()
+            if content is None:
+                raise Conflict("The import was discarded.")
+            file.write(zlib.decompress(content))
             look(0)
         file.flush()
         yield WatchedFile(file, look)

@@ -55,4 +55,5 @@ def latest_imports(
 
 
 def _of(client: Client) -> QuerySet[Import]:
-    return Import.objects.filter(client=client).select_related("client", "group").order_by("pk")
+    listed = Import.objects.filter(client=client).exclude(kind=ImportKind.STAGE)  # which is part of a draft
+    return listed.select_related("client", "group").order_by("pk")

@@ -16,7 +16,7 @@ from sendmill.contacts.applying import apply_import
 from sendmill.contacts.csv_reader import ContactFile, open_contacts
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState, Layout
 from sendmill.contacts.next_set import merge, receive_optouts, receive_set
-from sendmill.contacts.staging import begin_import, discard, finish, finish_unseen, receive
+from sendmill.contacts.staging import begin_import, discard, finish, finish_unseen, keep, receive
 from sendmill.errors import Conflict, NotFound, SendmillError
 
 
@@ -50,6 +50,8 @@ def carry_out(record: Import, file: BinaryIO) -> None:
     _way_of(record)(record, contacts)
     if record.dry_run:
         finish_unseen(record)
+    elif record.kind == ImportKind.STAGE:
+        keep(record)
     else:
         apply_import(record.pk)
 
@@ -64,20 +66,23 @@ def receive_contacts(client: Client, file: BinaryIO | None, *, email_index: int,
 
 
 def add_group_of(record: Import, *, tag: str) -> ContactGroup:
-    """A new group of the contacts that `receive_contacts` read. To be called in the caller's transaction.
+    """A new group of the contacts that `receive_contacts` read, or that a job has staged. To be called in the caller's
+    transaction.
 
-    Raises Conflict if the import was given up meanwhile.
+    Raises Conflict if the import was given up meanwhile, or the job hasn't staged all of its rows yet.
     """
-    locked = Import.objects.select_for_update(no_key=True).get(pk=record.pk)
-    if locked.state != ImportState.RECEIVING:
+    locked = Import.objects.select_for_update(no_key=True).filter(pk=record.pk).first()
+    if locked is None or locked.state == ImportState.FAILED or locked.staging_set is None:
         raise Conflict("The import took too long and was given up. Please send the file again.")
-    assert locked.staging_set is not None, "receiving"
+    if locked.state != (ImportState.STAGED if locked.kind == ImportKind.STAGE else ImportState.RECEIVING):
+        raise Conflict("The list is still being read. Please wait until that is done.")
     now = timezone.now()
     group = ContactGroup.objects.create(
         client_id=locked.client_id, tag=tag, contact_set=locked.staging_set, created_on=now, modified_on=now
     )
     locked.group = group
-    locked.save(update_fields=["group"])
+    locked.kind = ImportKind.REPLACE
+    locked.save(update_fields=["group", "kind"])
     finish(locked)
     return group
 

@@ -122,6 +122,7 @@ class ImportKind(models.TextChoices):
     REPLACE = "replace"
     UPDATE = "update"
     DELETE = "delete"
+    STAGE = "stage"  # into a group that will be made later
     OPTOUT_ADD = "optout_add"
     OPTOUT_DELETE = "optout_delete"
 
@@ -131,7 +132,8 @@ OF_OPTOUTS = (ImportKind.OPTOUT_ADD, ImportKind.OPTOUT_DELETE)
 
 
 class ImportState(models.TextChoices):
-    """receiving → applying → done; failed from either. A job is waiting first, and again after its process died.
+    """receiving → applying → done; failed from either. A job is waiting first, and again after its process died. One
+    of kind `stage` is staged in between: its rows wait for the group that is made of them.
 
     A process that dies while receiving leaves nothing but a staging set to purge: the import has failed. So has one
     that dies while merging pages. One that dies while changing opt-outs, or rows, is finished by another: what it has
@@ -140,6 +142,7 @@ class ImportState(models.TextChoices):
 
     WAITING = "waiting"
     RECEIVING = "receiving"
+    STAGED = "staged"
     APPLYING = "applying"
     DONE = "done"
     FAILED = "failed"

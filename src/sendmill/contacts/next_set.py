@@ -111,7 +111,7 @@ def _merger(record: Import, contacts: ContactFile, alive: Callable[[], None]) ->
 def _receive(record: Import, contacts: ContactFile, take: Callable[[Batch], None]) -> None:
     alive = Heartbeat(record, ImportState.RECEIVING)
     accepted, rejected = 0, list[RejectedRow]()
-    addresses_only = record.kind not in (ImportKind.REPLACE, ImportKind.UPDATE)
+    addresses_only = record.kind not in (ImportKind.REPLACE, ImportKind.UPDATE, ImportKind.STAGE)
     for batch in contacts.batches(addresses_only=addresses_only):
         take(batch)
         accepted += len(batch.keys)

@@ -56,10 +56,12 @@ def begin_import(client: Client, kind: ImportKind, group: ContactGroup | None) -
 def begin_anew(import_id: int) -> Import | None:
     """Take an unfinished job over from whoever was receiving its file before, whose next batch is refused from now on.
 
-    None if it is finished, or is being applied, which is gone on with instead.
+    None if it is finished, discarded, or is being applied, which is gone on with instead.
     """
     with transaction.atomic():
-        record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
+        record = Import.objects.select_for_update(no_key=True).filter(pk=import_id).first()
+        if record is None:
+            return None
         if record.state not in (ImportState.WAITING, ImportState.RECEIVING) and not is_merging(record):
             return None
         _retire_own_sets(record)
@@ -90,7 +92,7 @@ def receive(record: Import, contacts: ContactFile) -> None:
     meanwhile because it had been silent for too long.
     """
     assert record.staging_set_id is not None, "begun"
-    store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE) else _address
+    store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE, ImportKind.STAGE) else _address
     # By map, which doesn't hold a batch any more when the next is made.
     ready = map(partial(_ready, store=store), contacts.batches())
     with large_cache(), made_ahead(ready) as batches:
@@ -134,6 +136,15 @@ def finish(record: Import) -> None:
     tallies.add({("import_rows", (("kind", record.kind), ("result", result))): rows[result] for result in rows})
     record.staging_set = record.successor_set = None
     _end(record)
+
+
+def keep(record: Import) -> None:
+    """All rows are staged, and wait for the group that is made of them. Raises Conflict if it was begun anew."""
+    beat(record, ImportState.RECEIVING)
+    current = Import.objects.filter(pk=record.pk, state=ImportState.RECEIVING, staging_set=record.staging_set_id)
+    if not current.update(state=ImportState.STAGED):
+        raise Conflict("The list is being read anew.")
+    record.state = ImportState.STAGED
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find_for_update, touch
 from sendmill.content.models import Message
 from sendmill.content.template import TemplateError, check_template
-from sendmill.errors import InvalidField
+from sendmill.errors import InvalidField, all_of
 
 
 def add_message(client: Client, *, description: str, email_message: str) -> Message:
@@ -39,6 +39,11 @@ def update_message(
 def delete_message(client: Client, object_id: str) -> None:
     """Delete a message. Raises NotFound. That no campaign needs it is for the caller to know."""
     find_for_update(Message, client, object_id).delete()
+
+
+def check_message(*, description: str, email_message: str) -> None:
+    """Raise InvalidFields with each template that can't be read, by the field's name."""
+    all_of(lambda: _check(description=description), lambda: _check(email_message=email_message))
 
 
 def _check(**templates: str | None) -> None:

@@ -34,9 +34,10 @@ class RelayEmailBackend(BaseEmailBackend):
         """How many were sent. Raises NoticeNotSent, unless `fail_silently`."""
         # A notice is nobody's campaign, so only the relays that take everybody's mail take it.
         relays = [relay for relay in parse_relays(settings.SENDMILL_SMTP_URL) if relay.takes_anybody]
+        by_priority = sorted(relays, key=lambda relay: relay.priority)
         failed = 0
         for message in email_messages:
-            outcomes = asyncio.run(_hand_over(relays, _transmissions(message)))
+            outcomes = asyncio.run(hand_over(by_priority, _transmissions(message)))
             refused = next((one for one in outcomes if one.kind is not OutcomeKind.ACCEPTED), None)
             if refused is not None:
                 log.error("notice.not_sent", relay=refused.relay, reply=refused.reply)
@@ -57,11 +58,11 @@ def _transmissions(message: EmailMessage) -> list[Transmission]:
     ]
 
 
-async def _hand_over(relays: Sequence[Relay], transmissions: Sequence[Transmission]) -> list[Outcome]:
-    """What became of each. A relay that is down gives them back, and the next is asked."""
+async def hand_over(relays: Sequence[Relay], transmissions: Sequence[Transmission]) -> list[Outcome]:
+    """What became of each, with at least one relay. One that is down gives them back, and the next is asked."""
     waiting = {one.delivery_id: one for one in transmissions}
     outcomes: dict[int, Outcome] = {}
-    for relay in sorted(relays, key=lambda relay: relay.priority):
+    for relay in relays:
         if not waiting:
             break
         for outcome in await _ask(relay, list(waiting.values())):

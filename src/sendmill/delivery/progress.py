@@ -1,16 +1,19 @@
 """How far a campaign is: its recipients by disposition, how fast it goes, and when it should be done."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Case, Count, F, Sum, TextField, Value, When
 
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.contacts.models import Contact, Layout
 from sendmill.contacts.pages import count_contacts
 from sendmill.delivery.chunk_counts import count_rows, read_stored
 from sendmill.delivery.clock import moment_of
-from sendmill.delivery.models import Expansion
+from sendmill.delivery.models import Chunk, Expansion
 from sendmill.delivery.reports import Reports
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import DISPOSITIONS, State, is_final
@@ -40,6 +43,14 @@ class Progress:
     rate: float
     expected_end: datetime | None
     next_retry: datetime | None
+
+
+class Summary(NamedTuple):
+    """A campaign in three numbers."""
+
+    recipients: int
+    complete: int
+    delivered: int
 
 
 def count_campaign(campaign_id: int) -> CampaignCounts:
@@ -78,6 +89,29 @@ def progress_of(campaign: Campaign, reports: Reports, now: datetime) -> Progress
         expected_end=now + timedelta(seconds=counts["queued"] / rate) if rate and counts["queued"] else None,
         next_retry=moment_of(found.next_due_ms) if goes_on and found.next_due_ms else None,
     )
+
+
+def summarise(campaign_ids: Collection[int]) -> dict[int, Summary]:
+    """How far each of these campaigns is, from what is kept with their chunks: quick for many large ones.
+
+    Rows that workers hold count as recipients and nothing more.
+    """
+    found: dict[int, Summary] = {}
+    chunks = Chunk.objects.filter(campaign_id__in=campaign_ids)
+    known = Case(When(counted_fence=F("fence"), then=F("counts")), default=Value(""), output_field=TextField())
+    for campaign_id, counts, rows, number in (
+        chunks.annotate(known=known).values_list("campaign_id", "known").annotate(Sum("rows"), Count("pk"))
+    ):
+        by_state = read_stored(counts) if counts else {}
+        recipients = number * sum(by_state.values()) if counts else rows  # rows are 0 when they were deleted for age
+        before = found.get(campaign_id, Summary(0, 0, 0))
+        complete = sum(count for state, count in by_state.items() if is_final(state))
+        found[campaign_id] = Summary(
+            before.recipients + recipients,
+            before.complete + number * complete,
+            before.delivered + number * by_state.get(State.DELIVERED, 0),
+        )
+    return found
 
 
 def _all_recipients(campaign: Campaign) -> int:

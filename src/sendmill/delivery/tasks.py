@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from django.utils import timezone
 
-from sendmill.campaigns import lifecycle
+from sendmill.campaigns import drafts, lifecycle
 from sendmill.contacts import import_jobs, maintenance
 from sendmill.delivery import closing, expand, reports, retry
 from sendmill.delivery.clock import database_ms, now_ms
@@ -54,6 +54,7 @@ def campaign_tasks(stop: threading.Event) -> list[Task]:
         Task("close finished campaigns", _all_if(closing.finished_campaigns), _close_finished),
         Task("recover imports", _all_if(maintenance.silent_imports), _recover_imports, HOUSEKEEPING_SECONDS),
         Task("purge retired contacts", _all_if(maintenance.retired_sets), _purge, HOUSEKEEPING_SECONDS),
+        Task("forget old drafts", _if_any(drafts.has_old_drafts), _forget_drafts, HOUSEKEEPING_SECONDS),
         Task("delete old reports", _all_if(_old_reports), _delete_old_reports, HOUSEKEEPING_SECONDS),
     ]
 
@@ -98,6 +99,11 @@ def _all_if(find: Callable[[], Sized]) -> Callable[[], Sequence[int]]:
     return lambda: [ALL] if find() else []
 
 
+def _if_any(are_there: Callable[[], bool]) -> Callable[[], Sequence[int]]:
+    """As `_all_if`, for what can be told without reading it."""
+    return lambda: [ALL] if are_there() else []
+
+
 def _due_campaigns() -> Sequence[int]:
     return lifecycle.due_campaign_ids(timezone.now(), START_BATCH)
 
@@ -138,6 +144,10 @@ def _recover_imports(_number: int) -> bool:
 
 def _purge(_number: int) -> bool:
     return maintenance.purge_retired_sets()
+
+
+def _forget_drafts(_number: int) -> bool:
+    return drafts.discard_old_drafts()
 
 
 def _old_reports() -> Sized:

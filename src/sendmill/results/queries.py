@@ -49,6 +49,10 @@ class Period(NamedTuple):
         return datetime.combine(self.last, time.max, UTC)
 
 
+EVER = Period(_EARLIEST, _LATEST)
+"""All days that there can be."""
+
+
 def iterate_results(
     client: Client,
     start_date: str | None,

@@ -16,6 +16,8 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("Overview", "web:overview", "home"),
+    Section("Campaigns", "web:campaigns", "send"),
+    Section("Messages", "web:messages", "mail"),
     Section("Contacts", "web:contacts", "users"),
     Section("Opt-outs", "web:optouts", "user-off"),
     Section("Senders", "web:senders", "at"),

@@ -5,7 +5,24 @@ from django.urls import path, register_converter
 from sendmill.accounts.access import Access
 from sendmill.web import assets
 from sendmill.web.guard import Route, guarded
-from sendmill.web.pages import account, clients, contacts, invitations, optouts, overview, person, senders, uploads
+from sendmill.web.pages import (
+    account,
+    campaign_draft,
+    campaigns,
+    clients,
+    contacts,
+    draft_check,
+    draft_people,
+    invitations,
+    message_preview,
+    messages,
+    optouts,
+    overview,
+    person,
+    results,
+    senders,
+    uploads,
+)
 from sendmill.web.pages.settings import audit, delivery, general, people, tokens
 
 ANYONE, SIGNED_IN, VIEWER, EDITOR, OWNER, OPERATOR = Access
@@ -33,6 +50,38 @@ ROUTES = (
     #
     # Overview
     Route("", overview.show, "overview", read=VIEWER),
+    #
+    # Campaigns
+    Route("campaigns/", campaigns.index, "campaigns", read=VIEWER),
+    Route("campaigns/new/", campaign_draft.go_on, "campaign-draft", read=EDITOR),
+    Route("campaigns/new/discard/", campaign_draft.discard, "draft-discard", write=EDITOR),
+    Route("campaigns/new/message/", campaign_draft.message, "draft-message", read=EDITOR, write=EDITOR),
+    Route("campaigns/new/people/", draft_people.people, "draft-people", read=EDITOR, write=EDITOR),
+    Route("campaigns/new/people/columns/", draft_people.columns, "draft-columns", write=EDITOR),
+    Route("campaigns/new/people/reading/", draft_people.reading, "draft-reading", read=EDITOR),
+    Route("campaigns/new/people/rejected/", draft_people.rejected, "draft-rejected", read=EDITOR),
+    Route("campaigns/new/schedule/", campaign_draft.schedule, "draft-schedule", read=EDITOR, write=EDITOR),
+    Route("campaigns/new/schedule/meaning/", campaign_draft.meaning, "draft-meaning", read=EDITOR),
+    Route("campaigns/new/check/", draft_check.check, "draft-check", read=EDITOR, write=EDITOR),
+    Route("campaigns/new/check/audience/", draft_check.audience, "draft-audience", read=EDITOR),
+    Route("campaigns/new/check/dns/", draft_check.dns, "draft-dns", read=EDITOR),
+    Route("campaigns/new/test/", draft_check.test, "draft-test", write=EDITOR),
+    Route("campaigns/<object_id:campaign_id>/", campaigns.show, "campaign", read=VIEWER),
+    Route("campaigns/<object_id:campaign_id>/progress/", campaigns.progress, "campaign-progress", read=VIEWER),
+    Route("campaigns/<object_id:campaign_id>/status/", campaigns.change_status, "campaign-status", write=EDITOR),
+    Route("campaigns/<object_id:campaign_id>/retry/", campaigns.retry, "campaign-retry", write=EDITOR),
+    Route("campaigns/<object_id:campaign_id>/results/", results.index, "campaign-results", read=VIEWER),
+    Route("campaigns/<object_id:campaign_id>/export/", results.export, "campaign-export", read=VIEWER),
+    Route("results/<object_id:result_id>/", results.show, "result", read=VIEWER),
+    Route("results/<object_id:result_id>/message/", results.message, "result-message", read=VIEWER),
+    #
+    # Messages
+    Route("messages/", messages.index, "messages", read=VIEWER),
+    Route("messages/new/", messages.new, "message-new", read=EDITOR, write=EDITOR),
+    Route("messages/preview/", message_preview.facts, "message-preview", write=VIEWER),
+    Route("messages/preview/frame/", message_preview.frame, "message-preview-frame", write=VIEWER),
+    Route("messages/<object_id:message_id>/", messages.edit, "message", read=VIEWER, write=EDITOR),
+    Route("messages/<object_id:message_id>/delete/", messages.delete, "message-delete", write=EDITOR),
     #
     # Contacts
     Route("contacts/", contacts.index, "contacts", read=VIEWER),

@@ -3,19 +3,30 @@
 import io
 import tempfile
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from sendmill.contacts import applying, column_choice, import_jobs, next_set, staging
+from sendmill.contacts import applying, column_choice, import_jobs, import_log, importer, next_set, staging
 from sendmill.contacts.column_choice import Columns
-from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState, RejectedRow
+from sendmill.contacts.models import (
+    ContactGroup,
+    ContactSet,
+    Import,
+    ImportKind,
+    ImportPiece,
+    ImportState,
+    RejectedRow,
+)
 from sendmill.contacts.watched_file import Interrupted
 from sendmill.errors import Conflict, InvalidField
 from tests.database.campaigns.making import make_client, make_group
-from tests.database.contacts.making import csv_file, emails_of
+from tests.database.contacts.making import contacts_in, csv_file, emails_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -226,3 +237,52 @@ def test_columns_by_heading(chosen: dict[str, str | int], expected: tuple[int | 
 def test_an_unknown_heading_names_the_field_and_the_known_ones() -> None:
     with pytest.raises(InvalidField, match=r'name_column: No column is headed "First".*"name", "email"'):
         column_choice.choose_columns(csv_file("Name,Email", "a,a@b.example"), name_column="First")
+
+
+def staged_job(*lines: str) -> Import:
+    return import_jobs.add_job(make_client(), ImportKind.STAGE, None, csv_file(*(lines or ROWS)), Columns(1, 0))
+
+
+def test_a_staged_list_waits_for_its_group_and_keeps_its_file_until_then(tmp_path: Path) -> None:
+    record = run(staged_job(), tmp_path)
+    assert (record.state, record.duplicate_rows, record.rejected_rows) == (ImportState.STAGED, 1, 2)
+    assert import_jobs.unfinished_jobs() == [] and ImportPiece.objects.exists()
+    assert list(import_log.import_pages(record.client)) == [], "it is part of a draft"
+    run(record, tmp_path)  # who found it just before it was staged
+    assert record.state == ImportState.STAGED and ImportPiece.objects.exists()
+    with transaction.atomic():
+        group = importer.add_group_of(record, tag="Readers")
+    record.refresh_from_db()
+    assert record.kind == ImportKind.REPLACE and import_jobs.unfinished_jobs() == [record.pk]
+    run(record, tmp_path)
+    assert_exact(record, group)
+
+
+def test_a_list_can_be_read_anew_while_it_is_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = staged_job("a@old.test,a@new.test", "b@old.test,b@new.test")
+    in_the_middle(monkeypatch, lambda: import_jobs.read_anew(record, Columns(0, None)))
+    assert run(record, tmp_path).state == ImportState.WAITING
+    assert run(record, tmp_path).state == ImportState.STAGED
+    assert record.staging_set_id is not None
+    assert [email for email, _, _ in contacts_in(record.staging_set_id)] == ["a@old.test", "b@old.test"]
+
+
+def test_a_list_discarded_while_it_is_read_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = staged_job()
+    in_the_middle(monkeypatch, lambda: staging.discard(Import.objects.get(pk=record.pk)))
+    import_jobs.run_job(record.pk, tmp_path, threading.Event())
+    import_jobs.run_job(record.pk, tmp_path, threading.Event())
+    assert not Import.objects.exists() and not ImportPiece.objects.exists() and not RejectedRow.objects.exists()
+    assert not ContactSet.objects.filter(retired_on=None).exists()
+
+
+def in_the_middle(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have somebody do this once, just before the first rows are counted."""
+    count_rows = next_set.count_rows
+
+    def after_the_act(*arguments: Any) -> None:
+        monkeypatch.setattr(next_set, "count_rows", count_rows)
+        act()
+        count_rows(*arguments)
+
+    monkeypatch.setattr(next_set, "count_rows", after_the_act)

@@ -14,7 +14,7 @@ from sendmill.accounts.models import Client, Role, User
 from sendmill.accounts.tokens import issue_named_token
 from sendmill.web import account_routes, routes
 from sendmill.web.guard import Route
-from tests.database.web import made
+from tests.database.web import made, making
 from tests.database.web.conftest import Tenant, person, signed_in
 
 
@@ -50,6 +50,10 @@ MADE: dict[str, Callable[[Client], str]] = {
     "sender_id": made.sender_id,
     "domain": made.domain,
     "selector": made.selector,
+    # Campaigns and messages
+    "campaign_id": making.campaign_of,
+    "message_id": making.message_of,
+    "result_id": making.result_of,
 }
 """For each parameter of a path: makes what it names for a client, and returns what stands in the path."""
 

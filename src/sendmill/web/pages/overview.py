@@ -6,12 +6,8 @@ from django.utils import timezone
 
 from sendmill.delivery.reports import read_reports
 from sendmill.results.overview import SENT, Overview, overview_of
+from sendmill.web.campaign_words import DISPOSITION
 from sendmill.web.requests import PageRequest, is_partial
-
-_WORDS = {
-    "delivered": "Delivered", "deferred": "Deferred", "unconfirmed": "Unconfirmed", "bounced": "Bounced",
-    "failed": "Failed", "invalid": "Invalid", "optout": "Opted out",
-}  # fmt: skip
 
 
 def show(request: PageRequest) -> HttpResponse:
@@ -34,7 +30,7 @@ def _chart(found: Overview) -> dict[str, object]:
     return {
         "labels": [f"{day.day} {day:%b}" for day in found.days],
         "series": [
-            {"name": name, "title": _WORDS[name], "counts": [day[name] for day in found.days.values()]}
+            {"name": name, "title": DISPOSITION[name].label, "counts": [day[name] for day in found.days.values()]}
             for name in shown
         ],
     }

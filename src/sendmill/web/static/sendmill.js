@@ -42,6 +42,7 @@
   // A second click must not do a thing twice.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;
+    if (event.submitter && event.submitter.formTarget) return;  // into a frame: the page stays
     setTimeout(() => {
       event.target.querySelectorAll("button[type=submit]").forEach((button) => { button.disabled = true; });
     });

@@ -75,6 +75,12 @@ def percent(part: float, whole: float = 1) -> str:
     return "> 99.9 %" if 0.999 < share < 1 else f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
+@register.filter
+def rate(a_second: float) -> str:
+    """A speed without more digits than it is worth."""
+    return f"{a_second:.1f}" if a_second < 10 else f"{a_second:,.0f}"
+
+
 @register.inclusion_tag("web/parts/field.html")
 def field(bound: BoundField, placeholder: str = "", autofocus: bool = False) -> dict[str, object]:
     """A form's field with its label, help and errors."""
