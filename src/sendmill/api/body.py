@@ -44,10 +44,14 @@ class RequestBody:
         """Up to `size` bytes, b"" at the end. Raises Incomplete and TooLarge."""
         wanted = self._limit + 1 if size is None or size < 0 else size
         data: bytes = self._source.read(wanted)
+        asks_for_all = self.length is not None and wanted >= self.length
+        if data and asks_for_all:  # and asks only once, taking what comes for all there is
+            data = b"".join((data, *iter(lambda: self._source.read(_READ_BYTES), b"")))
         self._received += len(data)
         if self._received > self._limit:
             raise TooLarge
-        if self.length is not None and wanted and not data and self._received < self.length:
+        is_at_end = not data or asks_for_all
+        if wanted and is_at_end and self._received < (self.length or 0):
             raise Incomplete
         self.tail = (self.tail + data)[-_TAIL_BYTES:]
         return data

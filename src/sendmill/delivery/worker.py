@@ -108,8 +108,7 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped."""
         log.info("worker.started", owner=self._owner, relays=[relay.name for relay in self._settings.relays])
-        tasks = (self._keep_renewing(), self._keep_rechecking(), self._keep_reporting())
-        beside = [asyncio.create_task(task) for task in tasks]
+        beside = [*map(asyncio.create_task, (self._keep_renewing(), self._keep_rechecking(), self._keep_reporting()))]
         try:
             while not self._stopping.is_set():
                 for task in beside:

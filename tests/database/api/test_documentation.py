@@ -27,6 +27,7 @@ ADDITIONS = {
     "/email/import/rejected/": {"get"},
     "/email/campaign/progress/": {"get"},
     "/email/campaign/retry/": {"post"},
+    "/email/contact/erase/": {"get", "post"},
     "/email/contact/export/": {"get"},
     "/email/result/export/": {"get"},
 }

@@ -1,6 +1,7 @@
 """What all pages have in common: headers, errors, assets, and a way through beside the API."""
 
 import gzip
+import io
 import re
 
 import pytest
@@ -62,8 +63,9 @@ def test_an_unexpected_error_is_a_page_with_an_id(acme: Tenant, monkeypatch: pyt
 def test_a_form_that_ended_early_is_told_so(acme: Tenant) -> None:
     acme.owner.raise_request_exception = False
     acme.owner.handler.enforce_csrf_checks = True
+    acme.owner.cookies["sendmill_csrf"] = "a" * 32
     form = {"CONTENT_LENGTH": "1000", "CONTENT_TYPE": "application/x-www-form-urlencoded"}
-    page = acme.owner.generic("POST", "/settings/", b"name=x", **form)
+    page = acme.owner.generic("POST", "/settings/", **form, **{"wsgi.input": io.BytesIO(b"name=x")})
     assert page.status_code == 400
     assert "ended before its body was complete" in text_of(page.content)
 
