@@ -23,7 +23,7 @@ from tests.end_to_end.campaigns import (
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import ReceivedMessage, SmtpSink
 from tests.end_to_end.waiting import wait_for
-from tests.faults.scenario import Report, only_postgresql, sized
+from tests.faults.scenario import Report, long_only, only_postgresql
 
 ROOT = Path(__file__).parents[2]
 LAST_LANDED = "a02f0f9"
@@ -31,10 +31,11 @@ LAST_LANDED = "a02f0f9"
 
 
 @only_postgresql
+@long_only
 def test_the_version_before_works_beside_this_one(
     new_server: Callable[..., Server], sink: SmtpSink, tmp_path: Path, report: Report
 ) -> None:
-    count = sized(3_200, 20_000)
+    count = 3_200
     sink.jitter_seconds = 0.02
     url = f"{sink.url}?connections=10"
     old = new_server(url, is_migrated=False, SENDMILL_WORKERS="1", PYTHONPATH=str(source_of_last_landed(tmp_path)))
