@@ -278,8 +278,7 @@ class Worker:
                 self._hands.tally.answered(outcome.relay, outcome.kind, steady_seconds() - held.left)
             try:
                 self._journal.answer(outcome, held.hand.claim.fence)
-            except OSError as error:
-                # The database is told anyway; only a crash before that would leave this one in doubt.
+            except OSError as error:  # the database is told anyway: only a crash before that would leave it in doubt
                 log.error("journal.unwritable", error=error.strerror)
         self._outcomes.append(outcome)
         if len(self._outcomes) == BATCH:
