@@ -30,6 +30,7 @@ class Filled(NamedTuple):
     message_id: str
     result_id: str
     last_result_id: str
+    rows: int
 
 
 class Asked(NamedTuple):
@@ -45,6 +46,8 @@ def pages(filled: Filled) -> list[Asked]:
     """All that is measured."""
     campaign = f"/campaigns/{filled.campaign_id}/"
     results = f"{campaign}results/"
+    group = f"/contacts/{filled.group_id}/"
+    person = "person777@example.com"
     source = {"description": "Hi {{ name }}", "email_message": "<p>{{ city }}</p>" * 500, "group": filled.group_id}
     return [
         Asked("clients (reads next to nothing)", "/clients/"),
@@ -74,6 +77,17 @@ def pages(filled: Filled) -> list[Asked]:
         Asked("draft, schedule", "/campaigns/new/schedule/"),
         Asked("draft, check", "/campaigns/new/check/"),
         Asked("draft, check: counting (loaded later)", "/campaigns/new/check/audience/", is_part=True),
+        Asked("contacts", "/contacts/"),
+        Asked("group", group),
+        Asked("group, last page", f"{group}?after={filled.rows - 50}"),
+        Asked("group, part of an address", f"{group}?q=person77", is_part=True),
+        Asked("group, nobody's address", f"{group}?q=nobody.like.this", is_part=True),
+        Asked("person", f"/contacts/person/?email={person}"),
+        Asked("person, what was sent (in parts)", f"/contacts/person/sent/?email={person}", is_part=True),
+        Asked("opt-outs", "/opt-outs/"),
+        Asked("opt-outs, searched", "/opt-outs/?q=person77", is_part=True),
+        Asked("senders", "/senders/"),
+        Asked("sending domain", "/senders/domains/example.com/"),
     ]
 
 
@@ -155,7 +169,7 @@ def fill(rows: int) -> tuple[Filled, Any]:
     )
     browser = Browser(headers={"accept": "text/html", "accept-encoding": "gzip"})
     browser.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return Filled(campaign.object_id, group.object_id, message.object_id, first, last), browser
+    return Filled(campaign.object_id, group.object_id, message.object_id, first, last, rows), browser
 
 
 def address(number: int) -> str:

@@ -17,6 +17,7 @@ from sendmill.campaigns.models import Campaign
 from sendmill.delivery.chunk_counts import id_range
 from sendmill.delivery.models import Chunk
 from sendmill.delivery.states import DISPOSITIONS, State
+from sendmill.ids import KIND_DELIVERY, numbered
 
 CHUNKS_AT_ONCE = 32
 PIECE_SECONDS = 0.05
@@ -60,6 +61,11 @@ class AddressResult(NamedTuple):
 
     campaign: Campaign
     row: AddressRow
+
+    @property
+    def object_id(self) -> str:
+        """The result's, as the API has it."""
+        return numbered(self.campaign.object_id, KIND_DELIVERY, self.row.id)
 
 
 class Piece(NamedTuple):

@@ -58,7 +58,7 @@ def sent(request: PageRequest) -> HttpResponse:
     if piece.results:
         query["found"] = "1"
     context = {
-        "rows": [(result.campaign, result.row, moment_of(result.row.start_ms)) for result in piece.results],
+        "rows": [(result, result.row, moment_of(result.row.start_ms)) for result in piece.results],
         "next": f"{reverse('web:person-sent')}?{urlencode(query)}" if piece.next else "",
         "looked_through": looked_through,
         "is_empty": not query["found"],
