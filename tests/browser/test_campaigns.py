@@ -11,6 +11,8 @@ from tests.browser.site import Site, make_site, sign_in
 from tests.end_to_end.campaigns import add_sender
 from tests.end_to_end.smtp_sink import SmtpSink
 
+expect.set_options(timeout=20_000)  # on a busy machine
+
 SCRIPT = "<script>document.title='owned'</script>"
 SOURCE = f"""<style>p {{ color: rgb(1, 2, 3) }}
 @media (prefers-color-scheme: dark) {{ p {{ color: rgb(4, 5, 6) }} }}</style>
