@@ -9,6 +9,7 @@ from sendmill.campaigns.models import Campaign
 from sendmill.delivery.models import Delivery
 from sendmill.delivery.states import State
 from sendmill.errors import NotFound
+from sendmill.ids import KIND_DELIVERY, number_of
 from sendmill.results import search
 from sendmill.results.search import Wanted, find_result, search_results
 from tests.database.campaigns.making import make_client
@@ -72,8 +73,6 @@ def test_results_are_found_by_address_outcome_and_reply(client: Client) -> None:
 
 
 def matching(campaign: Campaign, text: str = "", disposition: str = "", reply: str = "") -> list[int]:
-    from sendmill.ids import KIND_DELIVERY, number_of
-
     found = search_results(campaign, Wanted(text, disposition, reply)).results
     return [number_of(result.object_id, KIND_DELIVERY) or 0 for result in found]
 

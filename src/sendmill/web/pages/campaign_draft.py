@@ -1,6 +1,7 @@
 """Making a campaign, step by step: its message, and who sends it when. Each step is kept as soon as it is done."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find
@@ -120,16 +123,16 @@ class ScheduleForm(forms.Form):
     start_time = forms.TimeField(
         label="Time", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    timezone = forms.ChoiceField(label="Time zone", help_text="Day and time are by the clocks there.")
+    timezone = forms.CharField(
+        label="Time zone", help_text="Day and time are by the clocks there. Type a city.",
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"}),
+    )  # fmt: skip
 
     def __init__(self, client: Client, data: QueryDict | None, initial: dict[str, Any]) -> None:
         super().__init__(data, initial=initial)
         senders = Sender.objects.filter(client=client).order_by("-pk")[:500]
         choices = [(sender.object_id, _sender_label(sender)) for sender in senders]
         self.fields["sender_id"].choices = [("", "Choose…"), *choices]  # type: ignore[attr-defined]
-        here = timezone.get_current_timezone_name()
-        names = [here, *sorted(timezone_names() - {here})]
-        self.fields["timezone"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
         self.has_senders = bool(choices)
 
     def clean(self) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def schedule(request: PageRequest) -> HttpResponse:
         else:
             set_section(draft, "schedule", section)
             return _onwards(draft)
-    context = {**step_context(draft, "schedule"), "form": form}
+    context = {**step_context(draft, "schedule"), "form": form, "zones": _zone_options()}
     return render(request, "web/campaigns/draft_schedule.html", context)
 
 
@@ -192,6 +195,12 @@ def _initial(request: PageRequest, kept: dict[str, Any]) -> dict[str, Any]:
     if last is None:
         return {"timezone": timezone.get_current_timezone_name()}
     return {"timezone": last.timezone, "sender_id": last.sender_object_id}
+
+
+@cache
+def _zone_options() -> SafeString:
+    """All time zones, for the field to choose from: made once, for as a form's choices they took 60 ms."""
+    return format_html_join("", '<option value="{}"></option>', ((name,) for name in sorted(timezone_names())))
 
 
 def _sender_label(sender: Sender) -> str:
