@@ -27,10 +27,11 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 # The usual address: ASCII, and so short that no part can be over a limit. A label with two hyphens in a row may be
 # Punycode, so it goes the slow way. 0.2 µs against 45 µs. The possessive quantifiers make it linear: without them
-# it takes 0.35 µs, and more on text that doesn't match.
+# it takes 0.35 µs, and more on text that doesn't match. None stands on a group: Debian 12's Python, 3.11.2, then takes
+# `bob.@example.com` for an address.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
-_LABEL = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
-_is_plain = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+@(?:{_LABEL}\.)+{_LABEL}(?<=[A-Za-z])").fullmatch
+_LABEL = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*"
+_is_plain = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*@(?:{_LABEL}\.)+{_LABEL}(?<=[A-Za-z])").fullmatch
 _PLAIN_LENGTH = 64
 
 
