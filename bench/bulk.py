@@ -209,6 +209,7 @@ def main() -> None:
             with RunningServer(folder, free_port(), "outbox:", settings) as server:
                 for call, result in call_all(server, whole, half, options.rows, options.only, waits):
                     found.setdefault(call, []).append(result)
+                    print(f"round {number + 1}: {call} {result.rate:,.0f} rows/s", flush=True)
             shutil.rmtree(folder)
     print(f"{options.rows:,} rows, medians of {options.rounds} rounds")
     for yardstick, rates in yardsticks.items():
