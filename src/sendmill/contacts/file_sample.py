@@ -39,7 +39,8 @@ def whole_lines(sample: bytes) -> bytes:
     """Without the last line, of which a part may be missing: half of a character would be no UTF-8."""
     if len(sample) < SAMPLE_BYTES:
         return sample
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = sample[: len(sample) // 2 * 2].decode("utf-16", "ignore")
+        return text[: text.rfind("\n") + 1 or None].encode("utf-16")
     end = sample.rfind(b"\n") + 1 or sample.rfind(b"\r") + 1
-    if end and sample.startswith(codecs.BOM_UTF16_LE):
-        end += end % 2
     return sample[:end] if end else sample
