@@ -103,6 +103,13 @@ def _set_columns(draft: CampaignDraft, columns: Columns) -> None:
     set_section(draft, "contact_group", chosen)
 
 
+def forget_rows(client: Client) -> None:
+    """Keep nothing of people that is shown of the client's uploaded files: somebody in them is erased."""
+    for draft in CampaignDraft.objects.filter(client=client, staged_import__isnull=False):
+        draft.preview = orjson.dumps({**orjson.loads(draft.preview), "rows": []}).decode()
+        draft.save(update_fields=["preview"])
+
+
 def create_from(draft: CampaignDraft, *, now: datetime | None = None) -> Campaign:
     """The campaign; the draft ends with it. With `now` it starts at once, else as scheduled.
 

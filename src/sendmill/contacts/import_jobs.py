@@ -77,7 +77,7 @@ def add_job(
 def read_anew(record: Import, columns: Columns) -> None:
     """Have a staged file read once more, with other columns. Raises Conflict when the file isn't there any more."""
     locked = Import.objects.select_for_update(no_key=True).get(pk=record.pk, kind=ImportKind.STAGE)
-    if locked.state == ImportState.FAILED or locked.file_bytes is None:
+    if locked.state == ImportState.FAILED or not locked.pieces.exists():
         raise Conflict("The file isn't kept any more. Please upload it again.")
     locked.state = ImportState.WAITING
     locked.email_index, locked.name_index = columns

@@ -21,6 +21,7 @@ from django.utils import timezone
 from sendmill.accounts.audit import replace_in_log
 from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, parse_address
+from sendmill.campaigns.drafts import forget_rows
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.contacts.models import ContactGroup, Import, ImportPiece, ImportState, RejectedRow
 from sendmill.contacts.of_address import remove_address
@@ -112,6 +113,7 @@ def _remove_contacts(erasure: Erasure) -> Step:
     read = reading.values_list("contact_set_id", flat=True)
     sets = {number for number in (*(group.contact_set_id for group in groups), *staged, *read) if number is not None}
     ImportPiece.objects.filter(of_import__client=erasure.client).delete()
+    forget_rows(erasure.client)
     erasure.contacts = remove_address(sorted(sets), erasure.email_key)
     return _go_on(erasure, Stage.RESULTS, Step.MORE)
 

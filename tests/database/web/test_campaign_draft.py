@@ -15,6 +15,7 @@ from sendmill.campaigns.models import Campaign, CampaignDraft
 from sendmill.contacts import import_jobs
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState
 from sendmill.content.models import Message
+from sendmill.people import erasing
 from tests.database.campaigns.making import make_group, make_message, make_sender
 from tests.database.contacts.making import contacts_in, contacts_of
 from tests.database.delivery.making import fill_group, opt_out
@@ -167,6 +168,19 @@ def test_drafts_are_each_persons_own_and_forgotten_with_their_list(acme: Tenant,
     upload(acme)
     assert "The draft is gone" in text_of(acme.editor.post(f"{NEW}discard/", follow=True).content)
     assert not Import.objects.exists()
+
+
+def test_who_is_erased_is_in_no_draft_any_more(acme: Tenant, tmp_path: Path) -> None:
+    upload(acme)
+    read_lists(tmp_path)
+    erasure = erasing.ask(acme.client, "Ann@example.com", requested_by="")
+    while erasing.take_step(erasure.pk) == erasing.Step.MORE:
+        pass
+    page = acme.editor.get(f"{NEW}people/").content
+    assert b"Go on with this list" in page and b"ann@" not in page and b"a@old.test" not in page
+    assert [email for email, _, _ in contacts_in(Import.objects.get().staging_set_id or 0)] == ["bob@example.com"]
+    refused = acme.editor.post(f"{NEW}people/columns/", {"email_index": "1", "name_index": "0"})
+    assert refused.status_code == 409 and "upload it again" in text_of(refused.content)
 
 
 def test_a_test_goes_to_the_user_alone_and_is_what_the_campaign_sends(acme: Tenant, tmp_path: Path) -> None:
