@@ -94,7 +94,10 @@ def search_results(campaign: Campaign, wanted: Wanted, after: str = "") -> Found
     condition, values = _condition(wanted)
     ends = time.monotonic() + SEARCH_SECONDS
     rows: list[tuple[Any, ...]] = []
-    for first, last in _ranges(campaign, wanted, begin):
+    ranges = _ranges(campaign, wanted, begin)
+    following = next(ranges, None)
+    while following is not None:
+        first, last = following
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT {_COLUMNS} FROM delivery_delivery WHERE id BETWEEN %s AND %s{condition}"  # noqa: S608 - ours
@@ -105,7 +108,8 @@ def search_results(campaign: Campaign, wanted: Wanted, after: str = "") -> Found
         if len(rows) > PAGE_ROWS:
             page = [_result(campaign, row) for row in rows[:PAGE_ROWS]]
             return Found(page, page[-1].object_id, False, 0)
-        if time.monotonic() > ends:
+        following = next(ranges, None)
+        if following is not None and time.monotonic() > ends:
             at = numbered(campaign.object_id, KIND_DELIVERY, last)
             found = [_result(campaign, row) for row in rows]
             return Found(found, at, True, _rows_up_to(campaign, last >> CHUNK_SHIFT))

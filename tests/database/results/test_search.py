@@ -93,6 +93,8 @@ def test_a_search_stops_when_its_time_is_up_and_goes_on_from_there(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "SEARCH_SECONDS", 0.0)
+    short = search_results(expanded_campaign(3, client=client), Wanted(text="nobody"))
+    assert (short.next_after, short.is_cut_short) == ("", False), "it has seen them all"
     campaign = expanded_campaign(400, rows=20, client=client)
     first = search_results(campaign, Wanted(text="person399"))
     assert (first.results, first.is_cut_short) == ([], True)
