@@ -1,4 +1,4 @@
-"""Every page of the list, in both widths and both themes: accessible, whole, light, steady, and silent in the console."""
+"""Every page of the list, in both widths and both themes: accessible, whole, light, steady, silent in the console."""
 
 import pytest
 from playwright.sync_api import Browser
