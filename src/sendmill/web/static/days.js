@@ -4,7 +4,13 @@
   const canvas = document.getElementById("days");
   const data = JSON.parse(document.getElementById("days-data").textContent);
   const colours = { delivered: "green", deferred: "yellow", unconfirmed: "purple", bounced: "orange", failed: "red", invalid: "pink", optout: "secondary" };
-  const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--tblr-${name}`).trim();
+  // A canvas doesn't know what a variable of the style sheet is made of; an element's colour is worked out already.
+  const probe = canvas.parentElement.appendChild(document.createElement("span"));
+  probe.hidden = true;
+  const variable = (name) => {
+    probe.style.color = `var(--tblr-${name})`;
+    return getComputedStyle(probe).color;
+  };
   let chart = null;
   const draw = () => {
     if (chart) chart.destroy();
