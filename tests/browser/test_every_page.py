@@ -22,13 +22,13 @@ def test_pages_hold_what_we_promise(browser: Browser, site: Site, things: Things
         context = new_context(browser, site.url, width=width, theme=theme)
         if is_signed_in:
             sign_in(context, site)
+        visit = Visit(context, site.url)
         for shown in (one for one in PAGES if one.is_signed_in == is_signed_in):
-            visit = Visit(context, site.url)
+            visit.complaints.clear()
             visit.open(shown.path(things))
             if shown.name == "not-found":  # the console names every answer of 404
                 visit.complaints.clear()
             faults += [f"{shown.name}: {fault}" for fault in visit.faults()]
             assert visit.page.locator("html").get_attribute("data-bs-theme") == theme
-            visit.page.close()
         context.close()
     assert not faults, "\n".join(faults)
