@@ -279,6 +279,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Sendmill"
+MFA_TOTP_TOLERANCE = 1  # the code before, too: who types it needs some of its 30 seconds (RFC 6238 5.2)
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https  # browsers themselves allow it on localhost alone
 SOCIALACCOUNT_ADAPTER = "sendmill.web.sign_in.SingleSignOnAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True

@@ -100,8 +100,9 @@ def test_a_small_campaign_does_not_wait_for_a_large_one(new_server: Callable[...
         small = start_campaign(owner, people_csv(50, f"{owner.client_id}.example"))
         begun = len(sink.messages)
         wait_until_completed(owner, small, 20)
-        # Half of what goes out meanwhile is its own, from the moment when workers take its first rows.
-        assert len(sink.messages) - begun < 4 * 50 + 2 * 60
+        # Half of what goes out meanwhile is its own, from the moment when workers take its first rows; that may be some
+        # seconds on a loaded machine. The large one would take minutes.
+        assert len(sink.messages) - begun < 4 * 50 + 4 * 60
     set_status(client, large, "cancelled")
 
 

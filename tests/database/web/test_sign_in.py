@@ -109,8 +109,8 @@ def test_a_second_factor_is_asked_for_and_kept_encrypted(zoe: User, anonymous: B
 
 
 def _code(secret: str) -> str:
-    counter = next(iter(yield_hotp_counters_from_time()))
-    return format_hotp_value(hotp_value(secret, counter))
+    counters = sorted(yield_hotp_counters_from_time())
+    return format_hotp_value(hotp_value(secret, counters[len(counters) // 2]))  # the present one
 
 
 def test_an_invitation_makes_a_member_once(acme: Tenant, anonymous: Browser) -> None:
