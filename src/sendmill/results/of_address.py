@@ -2,7 +2,7 @@
 
 Deliveries have no index but their primary key: one of addresses would cost every recipient of every campaign more than
 the rest of its expansion. So they are gone through, the newest campaign first, in pieces of bounded time; whoever asks
-goes on where the last piece ended. 0.2 µs a row: a million in some 0.2 s, 50 ms at a time.
+goes on where the last piece ended. 0.2 µs a row: a million in some 0.2 s, 30 ms at a time.
 """
 
 import time
@@ -20,7 +20,7 @@ from sendmill.delivery.states import DISPOSITIONS, State
 from sendmill.ids import KIND_DELIVERY, numbered
 
 CHUNKS_AT_ONCE = 32
-PIECE_SECONDS = 0.05
+PIECE_SECONDS = 0.03
 
 # Addresses beyond ASCII are compared in Python, as SQL can't tell which of them are the same.
 _ROWS = """
