@@ -141,7 +141,7 @@ def message_id(content: bytes) -> bytes:
     return lines[0].split()[1]
 
 
-@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="SQLite only")
+@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="of PostgreSQL pg_dump makes the copy")
 def test_a_sqlite_backup_ends_while_others_write_all_the_time(tmp_path: Path) -> None:
     from sendmill.backups import sqlite
 

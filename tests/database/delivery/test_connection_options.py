@@ -6,7 +6,7 @@ from django.db import connection
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL only"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no sessions to set them for"),
 ]
 
 
