@@ -8,17 +8,16 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
+from sendmill.delivery.owner import node_id
 from tests.components import needs
 from tests.end_to_end.databases import SENDMILL
 from tests.end_to_end.processes import kill_session
-from tests.end_to_end.waiting import wait_for
 
 WEB_PORT = 8080
 
@@ -96,6 +95,11 @@ class Host:
         self._process = None
         return status
 
+    @property
+    def node(self) -> str:
+        """What the owner ids of its processes begin with."""
+        return node_id(Path(self._environment["SENDMILL_DATA"]))
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
@@ -150,11 +154,3 @@ def can_make_namespaces() -> bool:
 def ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
-
-
-def cut_off_for(host: Host, seconds: float) -> None:
-    """Cut off, and back after so long. The time is the fault: nothing happens that could be waited for."""
-    host.cut_off()
-    ends = time.monotonic() + seconds
-    wait_for(lambda: time.monotonic() > ends, seconds + 10)
-    host.reconnect()

@@ -59,7 +59,8 @@ class Outstanding:
     """A marked row whose outcome isn't recorded yet.
 
     `since_ms` is when it was handed to a connection, `since` the same by the steady clock. `is_leaving`: its last
-    byte has been allowed to leave, at `left`. `is_revoked`: it must not leave any more.
+    byte has been allowed to leave, at `left`. `is_revoked`: it must not leave any more. `is_concluded`: it has its
+    outcome, which is about to be recorded.
     """
 
     row: ClaimedRow
@@ -69,6 +70,7 @@ class Outstanding:
     left: float = 0.0
     is_leaving: bool = False
     is_revoked: bool = False
+    is_concluded: bool = False
 
 
 class Hands:
@@ -91,16 +93,16 @@ class Hands:
         """A chunk that was claimed."""
         self._by_chunk[claim.chunk_id] = Hand(claim, message, deadline, deque(claim.rows), gates)
 
-    def remove(self, chunk_id: int) -> list[int] | None:
+    def remove(self, chunk_id: int) -> list[Outstanding] | None:
         """Forget a chunk; the deliveries of it that are on their way, None if it wasn't in hand."""
         hand = self._by_chunk.pop(chunk_id, None)
         if hand is None:
             return None
         if not hand.outstanding:
             return []
-        left = [number for number, held in self._outstanding.items() if held.hand is hand]
-        for number in left:
-            del self._outstanding[number]
+        left = [held for held in self._outstanding.values() if held.hand is hand]
+        for held in left:
+            del self._outstanding[held.row.id]
         return left
 
     def claims(self) -> dict[int, Claim]:

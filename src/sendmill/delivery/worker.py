@@ -248,6 +248,7 @@ class Worker:
             return
         rendered = held.hand.message.transmission(row)
         if isinstance(rendered, Unsendable):
+            held.is_concluded = True
             self._unsendable.append(rendered)
         else:
             self._pool.submit(rendered)
@@ -274,6 +275,7 @@ class Worker:
             return
         held = self._hands.outstanding(outcome.delivery_id)
         if held is not None:
+            held.is_concluded = True
             if held.is_leaving and outcome.kind is not OutcomeKind.NOT_SENT:
                 self._hands.tally.answered(outcome.relay, outcome.kind, steady_seconds() - held.left)
             try:
@@ -359,11 +361,9 @@ class Worker:
         removed = self._hands.remove(chunk_id)
         if removed is None:
             return
-        outstanding = set(removed)
+        outstanding = {held.row.id for held in removed}
         log.warning("chunk.lost", chunk=chunk_id, outstanding=len(outstanding))
-        answered = {outcome.delivery_id for outcome in self._outcomes}
-        answered.update(problem.delivery_id for problem in self._unsendable)
-        self._orphans.update(outstanding - answered)
+        self._orphans.update(held.row.id for held in removed if not held.is_concluded)
         for delivery_id in outstanding:
             self._journal.recorded(delivery_id)
             self._gates.leave(delivery_id, was_sent=True)

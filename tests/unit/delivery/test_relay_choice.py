@@ -35,7 +35,7 @@ async def test_the_first_tier_that_is_up_takes_it() -> None:
                 number += 1
             assert len(second.messages) == 1
             async with ScriptedServer(serving(b"PIPELINING"), port=port) as again:
-                await until(lambda: sending.pool.health()[0].paused_seconds == 0)
+                await until(lambda: sending.pool.room().has_place(route[:1]))
                 await sending.outcome(message(99, route=route))
                 assert (len(again.messages), len(second.messages)) == (1, 1)
 
