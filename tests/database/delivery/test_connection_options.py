@@ -16,8 +16,8 @@ def _setting(name: str, column: str = "setting") -> str:
         return cursor.fetchone()[0]
 
 
-def test_a_session_that_hangs_in_a_transaction_ends_with_the_lease():
-    assert int(_setting("idle_in_transaction_session_timeout")) == settings.SENDMILL_LEASE_SECONDS * 1000
+def test_a_session_that_hangs_in_a_transaction_ends_long_before_the_leases_of_those_who_wait_for_its_locks():
+    assert 0 < int(_setting("idle_in_transaction_session_timeout")) <= settings.SENDMILL_LEASE_SECONDS * 1000 / 3
 
 
 def test_commits_outlive_a_crash_of_a_server_whose_default_is_otherwise():
