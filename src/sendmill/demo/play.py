@@ -140,7 +140,7 @@ class Demo:
     def _make_client(self) -> None:
         self._terminal.begin("Client")
         made = self._server.command(
-            *("client", "add", "Bookshop", "--email", "reader@example.com", "--password", self._password, "--json")
+            *("client", "add", "Bookshop", "--email", "reader@example.com", f"--password={self._password}", "--json")
         )
         client = json.loads(made)
         self._username = client["username"]
