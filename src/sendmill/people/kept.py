@@ -8,10 +8,12 @@ import orjson
 from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.contacts.of_address import InGroup, groups_of_address
+from sendmill.delivery.states import State
 from sendmill.errors import NotFound
 from sendmill.optouts.models import OptOut, OptOutChange, Suppression
 from sendmill.optouts.registry import changes_of, find_optout
 from sendmill.optouts.suppressions import find_suppression
+from sendmill.results.history import Word, history_of, word_json
 from sendmill.results.of_address import AddressResult, results_of_address
 from sendmill.results.rows import time_text
 
@@ -83,6 +85,7 @@ def _change(change: OptOutChange) -> dict[str, Any]:
 
 def _result(result: AddressResult) -> dict[str, Any]:
     row = result.row
+    own = Word(State(row.state), row.attempts, row.modified_ms, row.reply_code, row.reply, row.relay)
     return {
         "campaign": result.campaign.name,
         "campaign_id": result.campaign.object_id,
@@ -94,6 +97,7 @@ def _result(result: AddressResult) -> dict[str, Any]:
         "attempts": row.attempts,
         "reply_code": row.reply_code,
         "reply": row.reply,
+        "history": [word_json(word) for word in history_of(row.id, own)],
         "start_date": time_text(row.start_ms),
         "modified_on": time_text(row.modified_ms),
     }
