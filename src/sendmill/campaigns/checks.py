@@ -5,9 +5,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sendmill.accounts.models import Client
-from sendmill.contacts.browsing import contact_count
+from sendmill.contacts.counting import Counted
 from sendmill.contacts.models import ContactGroup, ContactSet, Import
-from sendmill.contacts.sample import count_opted_out
 from sendmill.content.compile import Recipient
 from sendmill.content.footer import Footer, with_footer
 from sendmill.content.models import Message
@@ -38,18 +37,6 @@ class Finding(NamedTuple):
     text: str
 
 
-class Audience(NamedTuple):
-    """Who would get a campaign: all contacts, and how many of them are opted out."""
-
-    contacts: int
-    opted_out: int
-
-    @property
-    def recipients(self) -> int:
-        """Who is left."""
-        return self.contacts - self.opted_out
-
-
 def contact_set_of(client: Client, section: dict[str, object], staged: Import | None) -> ContactSet | None:
     """The set of contacts that a draft's `contact_group` means; None when there is none (yet)."""
     if section.get("type") == "upload":
@@ -59,23 +46,27 @@ def contact_set_of(client: Client, section: dict[str, object], staged: Import | 
     return None if group is None else group.contact_set
 
 
-def count_audience(client: Client, contact_set: ContactSet) -> Audience:
-    """Counts both."""
-    return Audience(contact_count(contact_set), count_opted_out(client.pk, contact_set))
+def audience_findings(counted: Counted, rejected_rows: int = 0) -> list[Finding]:
+    """How many get it, when all are counted; `rejected_rows` of the list's file had no valid address. Pure."""
+    findings = [_audience(counted.looked_through, counted.barred)]
+    if rejected_rows:
+        title = "1 row is left out" if rejected_rows == 1 else f"{rejected_rows:,} rows are left out"
+        text = "The file has no valid address there. The step People has them to download."
+        findings.append(Finding(Level.ADVICE, title, text))
+    return findings
 
 
-def audience_findings(audience: Audience) -> list[Finding]:
-    """How many get it. Pure."""
-    if audience.contacts == 0:
-        return [Finding(Level.PROBLEM, "Nobody would get it", "The list has no contacts.")]
-    if audience.recipients == 0:
-        return [Finding(Level.PROBLEM, "Nobody would get it", "Everybody in the list has opted out.")]
-    people = "1 person gets it" if audience.recipients == 1 else f"{audience.recipients:,} people get it"
-    if not audience.opted_out:
-        return [Finding(Level.GOOD, people, "Nobody in the list has opted out.")]
-    have = "has opted out and gets" if audience.opted_out == 1 else "have opted out and get"
-    text = f"{audience.opted_out:,} of the {audience.contacts:,} in the list {have} nothing."
-    return [Finding(Level.GOOD, people, text)]
+def _audience(contacts: int, barred: int) -> Finding:
+    recipients = contacts - barred
+    if contacts == 0:
+        return Finding(Level.PROBLEM, "Nobody would get it", "The list has no contacts.")
+    if recipients == 0:
+        return Finding(Level.PROBLEM, "Nobody would get it", "Everybody in the list has opted out.")
+    people = "1 person gets it" if recipients == 1 else f"{recipients:,} people get it"
+    if not barred:
+        return Finding(Level.GOOD, people, "Nobody in the list has opted out.")
+    have = "has opted out and gets" if barred == 1 else "have opted out and get"
+    return Finding(Level.GOOD, people, f"{barred:,} of the {contacts:,} in the list {have} nothing.")
 
 
 def offered_variables(columns: Iterable[str]) -> list[str]:
