@@ -111,7 +111,7 @@ def lift(request: PageRequest) -> HttpResponse:
 def erasures(request: PageRequest) -> HttpResponse:
     """All erasures, newest first: the proof that they were done."""
     shown = window(request, Erasure.objects.filter(client=request.client), PAGE_ROWS)
-    return render(request, "web/people/erasures.html", {"window": shown})
+    return render(request, "web/people/erasures.html", {"window": shown, "rows": shown.rows})
 
 
 def erasure(request: PageRequest, erasure_id: str) -> HttpResponse:
