@@ -51,7 +51,7 @@ def audience_findings(counted: Counted, rejected_rows: int = 0) -> list[Finding]
     findings = [_audience(counted.looked_through, counted.barred)]
     if rejected_rows:
         title = "1 row is left out" if rejected_rows == 1 else f"{rejected_rows:,} rows are left out"
-        text = "The file has no valid address there. The step People has them to download."
+        text = "Rows without a valid address can't be mailed. Step 2 has them to download."
         findings.append(Finding(Level.ADVICE, title, text))
     return findings
 

@@ -147,7 +147,7 @@ def _dns_findings(request: PageRequest, sender: Sender) -> list[Finding]:
         if one.state is RecordState.GOOD:
             findings.append(Finding(Level.GOOD, f"{one.subject} of {one.name}", one.explanation))
         else:
-            wanted = f" Publish at {one.name} ({one.type}): {one.wanted}" if one.wanted else ""
+            wanted = f" Publish at `{one.name}` ({one.type}): `{one.wanted}`" if one.wanted else ""
             if one.is_without_key:
                 wanted = " Make one on the domain’s page, under Senders."
             level = Level.PROBLEM if one.state is RecordState.WRONG else Level.ADVICE

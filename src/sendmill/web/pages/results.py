@@ -71,14 +71,13 @@ def show(request: PageRequest, result_id: str) -> HttpResponse:
     campaign, result = find_result(request.client, result_id)
     fields: dict[str, str] = orjson.loads(result.fields)
     is_person = _is_person(result.email)
+    history = find_history(request.client, result_id)
     context = {
         "campaign": campaign,
         "result": result,
         "disposition": DISPOSITION[result.disposition],
-        "history": [
-            (word, DISPOSITION[word.disposition], moment_of(word.recorded_ms))
-            for word in find_history(request.client, result_id)
-        ],
+        "history": [(word, DISPOSITION[word.disposition], moment_of(word.recorded_ms)) for word in history],
+        "is_told": bool(history) and history[-1].state is result.state,
         "fields": fields,
         "optout": find_optout(request.client, result.email) if is_person else None,
         "is_person": is_person,
