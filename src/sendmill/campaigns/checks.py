@@ -46,27 +46,27 @@ def contact_set_of(client: Client, section: dict[str, object], staged: Import | 
     return None if group is None else group.contact_set
 
 
-def audience_findings(counted: Counted, rejected_rows: int = 0) -> list[Finding]:
-    """How many get it, when all are counted; `rejected_rows` of the list's file had no valid address. Pure."""
-    findings = [_audience(counted.looked_through, counted.barred)]
-    if rejected_rows:
-        title = "1 row is left out" if rejected_rows == 1 else f"{rejected_rows:,} rows are left out"
-        text = "Rows without a valid address can't be mailed. Step 2 has them to download."
-        findings.append(Finding(Level.ADVICE, title, text))
-    return findings
-
-
-def _audience(contacts: int, barred: int) -> Finding:
-    recipients = contacts - barred
+def audience_finding(counted: Counted) -> Finding:
+    """How many get it, when all are counted. Pure."""
+    contacts, barred = counted.looked_through, counted.barred
     if contacts == 0:
         return Finding(Level.PROBLEM, "Nobody would get it", "The list has no contacts.")
-    if recipients == 0:
+    if contacts == barred:
         return Finding(Level.PROBLEM, "Nobody would get it", "Everybody in the list has opted out.")
-    people = "1 person gets it" if recipients == 1 else f"{recipients:,} people get it"
+    people = "1 person gets it" if contacts - barred == 1 else f"{contacts - barred:,} people get it"
     if not barred:
         return Finding(Level.GOOD, people, "Nobody in the list has opted out.")
     have = "has opted out and gets" if barred == 1 else "have opted out and get"
     return Finding(Level.GOOD, people, f"{barred:,} of the {contacts:,} in the list {have} nothing.")
+
+
+def rejected_findings(staged: Import | None) -> list[Finding]:
+    """What of an uploaded list is not in it, if anything. Pure."""
+    rows = 0 if staged is None else staged.rejected_rows
+    if not rows:
+        return []
+    title = "1 row is left out" if rows == 1 else f"{rows:,} rows are left out"
+    return [Finding(Level.ADVICE, title, "Rows without a valid address can't be mailed. Step 2 has them to download.")]
 
 
 def offered_variables(columns: Iterable[str]) -> list[str]:

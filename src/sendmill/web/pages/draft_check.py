@@ -13,10 +13,11 @@ from sendmill.campaigns.attributes import parse_schedule
 from sendmill.campaigns.checks import (
     Finding,
     Level,
-    audience_findings,
+    audience_finding,
     contact_set_of,
     content_findings,
     message_of,
+    rejected_findings,
 )
 from sendmill.campaigns.drafts import create_from, find_draft, sections
 from sendmill.campaigns.models import CampaignDraft
@@ -56,9 +57,10 @@ def check(request: PageRequest) -> HttpResponse:
     has_time = bool(found["schedule"]["start_date"])
     starts_at = parse_schedule(found["schedule"]).starts_at if has_time else None
     groups = ContactGroup.objects.filter(client=request.client, object_id=found["contact_group"].get("_id", ""))
+    findings = content_findings(request.client, *message, sample_columns(contact_set))
     context = {
         **step_context(draft, "check"),
-        "findings": content_findings(request.client, *message, sample_columns(contact_set)),
+        "findings": [*rejected_findings(draft.staged_import), *findings],
         "subject": message[0],
         "sender": Sender.objects.filter(client=request.client, object_id=found["schedule"]["sender_id"]).first(),
         "list_name": draft.file_name if draft.staged_import else groups.values_list("tag", flat=True).first(),
@@ -73,13 +75,12 @@ def check(request: PageRequest) -> HttpResponse:
 def audience(request: PageRequest) -> HttpResponse:
     """How many get it; a part of the page that asks for the next by itself, for counting a million takes a while."""
     draft = _draft(request)
-    staged = draft.staged_import
-    contact_set = contact_set_of(request.client, sections(draft).get("contact_group", {}), staged)
+    contact_set = contact_set_of(request.client, sections(draft).get("contact_group", {}), draft.staged_import)
     if contact_set is None:
         return _findings(request, [])
     counted = count_barred(request.client.pk, contact_set, _counted_so_far(request, contact_set))
     if counted.next is None:
-        return _findings(request, audience_findings(counted, 0 if staged is None else staged.rejected_rows))
+        return _findings(request, [audience_finding(counted)])
     query = {"set": contact_set.pk, "looked": counted.looked_through, "barred": counted.barred, "next": counted.next}
     context = {"counted": counted, "contacts": contact_count(contact_set), "query": urlencode(query)}
     return render(request, "web/campaigns/_counting.html", context)
