@@ -29,13 +29,18 @@ class Person(NamedTuple):
     suppression: Suppression | None
 
 
-def find_person(client: Client, email: str) -> Person:
-    """What is kept of an address; nothing may be. Raises NotFound for what is no address."""
+def address_of(email: str) -> tuple[str, str]:
+    """An address as it was written, and its key. Raises NotFound for what is none."""
     try:
         address = parse_address(email)
-        key = address_key(address)
+        return address, address_key(address)
     except InvalidAddress:
         raise NotFound("This is not an email address.") from None
+
+
+def find_person(client: Client, email: str) -> Person:
+    """What is kept of an address; nothing may be. Raises NotFound for what is no address."""
+    address, key = address_of(email)
     groups = groups_of_address(client, key)
     return Person(
         email=groups[0].email if groups else address,

@@ -10,6 +10,7 @@ from sendmill.delivery import queue, retry
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.journal import Journal
 from sendmill.delivery.models import Chunk, Delivery, DeliveryAttempt
+from sendmill.delivery.owner import Owner
 from sendmill.delivery.queue import Claim, ClaimedRow
 from sendmill.delivery.recording import MOST_KEPT, Attempt
 from sendmill.delivery.states import State
@@ -76,9 +77,7 @@ def test_who_is_delivered_at_once_costs_no_statement_more() -> None:
     claim = claimed()
     mark(claim, claim.rows)
     attempts = [attempt(row, State.DELIVERED, "taken", 250) for row in claim.rows]
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         queue.exchange({claim.chunk_id: claim}, attempts, [], [], 5_000)
     assert not [query for query in queries if "deliveryattempt" in query["sql"]]
     assert len([query for query in queries if "UPDATE delivery_delivery" in query["sql"]]) == 1
@@ -93,16 +92,16 @@ def test_whose_chunk_was_taken_over_keeps_nothing() -> None:
     assert kept() == []
 
 
-def test_what_a_dead_worker_had_in_hand_is_kept_too(tmp_path: Path, dead_owner: object) -> None:  # noqa: F811
+def test_what_a_dead_worker_had_in_hand_is_kept_too(tmp_path: Path, dead_owner: Owner) -> None:  # noqa: F811
     expanded_campaign(3)
     claim = claimed(str(dead_owner))
     mark(claim, claim.rows)
-    journal = Journal(tmp_path / "journals", dead_owner)  # type: ignore[arg-type]
+    journal = Journal(tmp_path / "journals", dead_owner)
     for row in claim.rows:
         journal.intend(row.id, claim.fence)
     journal.answer(outcome(claim.rows[0].id, OutcomeKind.DEFERRED, 451), claim.fence)
     journal.answer(outcome(claim.rows[1].id, OutcomeKind.ACCEPTED, 250), claim.fence)
-    recoverer(tmp_path, dead_owner.node).recover(7_000)  # type: ignore[attr-defined]
+    recoverer(tmp_path, dead_owner.node).recover(7_000)
     assert [found[:3] for found in kept()] == [
         (claim.rows[0].id, State.DEFERRED, 7_000),
         (claim.rows[2].id, State.UNCONFIRMED, 7_000),
@@ -110,13 +109,15 @@ def test_what_a_dead_worker_had_in_hand_is_kept_too(tmp_path: Path, dead_owner: 
 
 
 def test_a_failure_is_kept_when_it_is_sent_again() -> None:
-    campaign = expanded_campaign(2, client=make_client())
-    send(State.DEFERRED, "later", "later", now=1_000)
-    send(State.FAILED, "no such user", "no such user", now=2_000)
-    first, second = Delivery.objects.order_by("id").values_list("id", flat=True)
+    campaign = expanded_campaign(3, client=make_client())
+    send(State.DEFERRED, *["later"] * 3, now=1_000)
+    send(State.FAILED, *["no such user"] * 3, now=2_000)
+    first, second, third = Delivery.objects.order_by("id").values_list("id", flat=True)
+    Delivery.objects.filter(pk=third).update(state=State.DELIVERED, reply="taken")
     retry.retry_failed(campaign.client, campaign.object_id)
     (chunk_id,) = retry.next_retry_chunks()
     retry.retry_chunk(chunk_id, now_ms())
+    assert told(third) == [("deferred", 1_000, "later"), ("delivered", 2_000, "taken")]
     before = [("deferred", 1_000, "later"), ("failed", 2_000, "no such user")]
     assert told(first) == before, "once, though its row still says so"
     send(State.FAILED, "no such user", "no such user", now=3_000)
