@@ -1,6 +1,13 @@
 """A campaign with a short expiry of its own: what the mail server puts off to the end is failed."""
 
-from tests.end_to_end.campaigns import dispositions, identifier, people_csv, results, start_campaign, wait_until_completed
+from tests.end_to_end.campaigns import (
+    dispositions,
+    identifier,
+    people_csv,
+    results,
+    start_campaign,
+    wait_until_completed,
+)
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 
