@@ -118,6 +118,7 @@ def test_a_failure_is_kept_when_it_is_sent_again() -> None:
     (chunk_id,) = retry.next_retry_chunks()
     retry.retry_chunk(chunk_id, now_ms())
     assert told(third) == [("deferred", 1_000, "later"), ("delivered", 2_000, "taken")]
+    assert [number for number, *_ in kept()].count(third) == 1, "nothing of who is not sent to again"
     before = [("deferred", 1_000, "later"), ("failed", 2_000, "no such user")]
     assert told(first) == before, "once, though its row still says so"
     send(State.FAILED, "no such user", "no such user", now=3_000)
