@@ -76,7 +76,7 @@ def pages(filled: Filled) -> list[Asked]:
         Asked("draft, people", "/campaigns/new/people/"),
         Asked("draft, schedule", "/campaigns/new/schedule/"),
         Asked("draft, check", "/campaigns/new/check/"),
-        Asked("draft, check: counting (loaded later)", "/campaigns/new/check/audience/", is_part=True),
+        Asked("draft, check: counting (in parts)", "/campaigns/new/check/audience/", is_part=True),
         Asked("contacts", "/contacts/"),
         Asked("group", group),
         Asked("group, last page", f"{group}?after={filled.rows - 50}"),

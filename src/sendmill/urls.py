@@ -27,7 +27,7 @@ from sendmill.api.metrics import metrics
 from sendmill.api.optouts import OptOutView
 from sendmill.api.people import ErasureView
 from sendmill.api.progress import ProgressView, RetryView
-from sendmill.api.results import ResultView
+from sendmill.api.results import ResultHistoryView, ResultView
 from sendmill.api.senders import SenderView
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER
 from sendmill.public import views as public
@@ -54,6 +54,7 @@ api = [
     path("email/campaign/progress/", ProgressView.as_view()),
     path("email/campaign/retry/", RetryView.as_view()),
     path("email/result/filter/", ResultView.as_view()),
+    path("email/result/history/", ResultHistoryView.as_view()),
     path("email/result/export/", ResultExportView.as_view()),
 ]
 

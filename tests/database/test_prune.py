@@ -17,7 +17,7 @@ from sendmill.contacts.models import Import, ImportKind, RejectedRow
 from sendmill.delivery import pruning
 from sendmill.delivery.chunk_counts import free_chunk
 from sendmill.delivery.closing import close_finished_campaigns
-from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.models import Chunk, Delivery, DeliveryAttempt
 from sendmill.delivery.progress import count_campaign
 from sendmill.delivery.retry import retry_failed
 from sendmill.delivery.states import State
@@ -56,6 +56,9 @@ def results(client: Client, campaign: Campaign) -> list[dict[str, object]]:
 def test_old_results_go_into_the_archive_and_the_counts_stay(tmp_path: Path) -> None:
     client = make_client()
     old, young = ended_campaign(client, 40), ended_campaign(client, 20)
+    for delivery in Delivery.objects.filter(state=State.FAILED):
+        earlier = {"state": State.DEFERRED, "attempts": 0, "reply_code": 451, "reply": "busy", "relay": "mx:25"}
+        DeliveryAttempt.objects.create(delivery=delivery, recorded_ms=1_000, **earlier)
     before, counts = results(client, old), count_campaign(old.pk)
     assert prune(30, None, tmp_path, dry_run=False) == 0
     assert results(client, old) == []
@@ -69,6 +72,9 @@ def test_old_results_go_into_the_archive_and_the_counts_stay(tmp_path: Path) -> 
     lines = [json.loads(line) for line in gzip.decompress(archived.read_bytes()).splitlines()]
     assert [{key: line[key] for key in before[0]} for line in lines] == before
     assert Counter(line["reply"] for line in lines) == {"250 kept": 40, "unknown": 5}
+    histories = [[word["reply"] for word in line["history"]] for line in lines if "history" in line]
+    assert histories == [["busy", "unknown"]] * 5
+    assert DeliveryAttempt.objects.count() == 5
     old.refresh_from_db()
     assert (old.phase, old.status) == (Phase.CLOSED, Status.COMPLETED)
     with pytest.raises(Conflict, match="have been deleted"):

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.api_client import ApiClient
+from tests.end_to_end.campaigns import identifier, people_csv, results, start_campaign
 from tests.end_to_end.server import Server
+from tests.end_to_end.waiting import wait_for
 
 EXAMPLES = 5
 """For each operation, beside the systematic ones: about 900 requests in all."""
@@ -68,6 +70,8 @@ def name_what_there_is(description: dict[str, Any], client: ApiClient) -> None:
     )  # fmt: skip
     campaign = client.post_multipart("/email/campaign/", {"attributes": attributes}).expect(201)
     ids["/email/campaign/"] = [campaign.json["$_id"]["$oid"]]
+    started = start_campaign(client, people_csv(1))
+    ids["/email/result/"] = [identifier(result) for result in wait_for(lambda: results(client, started))]
 
     for path, methods in description["paths"].items():
         kind = "/".join(path.split("/")[:3]) + "/"

@@ -56,6 +56,13 @@ _JOB = _exact(
 _DISPOSITIONS = [
     "queued", "deferred", "unconfirmed", "delivered", "bounced", "failed", "optout", "cancelled", "invalid",
 ]  # fmt: skip
+_ATTEMPT = _exact(
+    disposition={"type": "string", "enum": _DISPOSITIONS},
+    recorded_on=_TIME,
+    reply_code={"type": ["integer", "null"], "description": "Null where no reply decided it."},
+    reply={**_TEXT, "description": "The mail server's own words, or what happened instead."},
+    relay=_TEXT,
+)
 _STATUS = {"type": "string", "enum": ["active", "paused", "cancelled", "completed"]}
 _TIME_OR_NULL = {"oneOf": [_TIME, {"type": "null"}]}
 _RELAY = _exact(
@@ -127,6 +134,7 @@ COMPONENTS: dict[str, Schema] = {
         complete={"type": "boolean"},
         status={"type": "string", "enum": ["pending", "completed"]},
     ),
+    "ResultHistory": _exact(result_id=_ID, history={"type": "array", "items": _ATTEMPT}),
     "Progress": _exact(**_PROGRESS),
     "Retry": _exact(campaign_id=_ID, recipients={**_COUNT, "description": "How many failed ones are sent to again."}),
     "ImportSummary": _exact({"job": _JOB}, **_IMPORT, **_TIMES),

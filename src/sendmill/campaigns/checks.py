@@ -5,9 +5,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from sendmill.accounts.models import Client
-from sendmill.contacts.browsing import contact_count
+from sendmill.contacts.counting import Counted
 from sendmill.contacts.models import ContactGroup, ContactSet, Import
-from sendmill.contacts.sample import count_opted_out
 from sendmill.content.compile import Recipient
 from sendmill.content.footer import Footer, with_footer
 from sendmill.content.models import Message
@@ -38,18 +37,6 @@ class Finding(NamedTuple):
     text: str
 
 
-class Audience(NamedTuple):
-    """Who would get a campaign: all contacts, and how many of them are opted out."""
-
-    contacts: int
-    opted_out: int
-
-    @property
-    def recipients(self) -> int:
-        """Who is left."""
-        return self.contacts - self.opted_out
-
-
 def contact_set_of(client: Client, section: dict[str, object], staged: Import | None) -> ContactSet | None:
     """The set of contacts that a draft's `contact_group` means; None when there is none (yet)."""
     if section.get("type") == "upload":
@@ -59,23 +46,27 @@ def contact_set_of(client: Client, section: dict[str, object], staged: Import | 
     return None if group is None else group.contact_set
 
 
-def count_audience(client: Client, contact_set: ContactSet) -> Audience:
-    """Counts both."""
-    return Audience(contact_count(contact_set), count_opted_out(client.pk, contact_set))
+def audience_finding(counted: Counted) -> Finding:
+    """How many get it, when all are counted. Pure."""
+    contacts, barred = counted.looked_through, counted.barred
+    if contacts == 0:
+        return Finding(Level.PROBLEM, "Nobody would get it", "The list has no contacts.")
+    if contacts == barred:
+        return Finding(Level.PROBLEM, "Nobody would get it", "Everybody in the list has opted out.")
+    people = "1 person gets it" if contacts - barred == 1 else f"{contacts - barred:,} people get it"
+    if not barred:
+        return Finding(Level.GOOD, people, "Nobody in the list has opted out.")
+    have = "has opted out and gets" if barred == 1 else "have opted out and get"
+    return Finding(Level.GOOD, people, f"{barred:,} of the {contacts:,} in the list {have} nothing.")
 
 
-def audience_findings(audience: Audience) -> list[Finding]:
-    """How many get it. Pure."""
-    if audience.contacts == 0:
-        return [Finding(Level.PROBLEM, "Nobody would get it", "The list has no contacts.")]
-    if audience.recipients == 0:
-        return [Finding(Level.PROBLEM, "Nobody would get it", "Everybody in the list has opted out.")]
-    people = "1 person gets it" if audience.recipients == 1 else f"{audience.recipients:,} people get it"
-    if not audience.opted_out:
-        return [Finding(Level.GOOD, people, "Nobody in the list has opted out.")]
-    have = "has opted out and gets" if audience.opted_out == 1 else "have opted out and get"
-    text = f"{audience.opted_out:,} of the {audience.contacts:,} in the list {have} nothing."
-    return [Finding(Level.GOOD, people, text)]
+def rejected_findings(staged: Import | None) -> list[Finding]:
+    """What of an uploaded list is not in it, if anything. Pure."""
+    rows = 0 if staged is None else staged.rejected_rows
+    if not rows:
+        return []
+    title = "1 row is left out" if rows == 1 else f"{rows:,} rows are left out"
+    return [Finding(Level.ADVICE, title, "Rows without a valid address can't be mailed. Step 2 has them to download.")]
 
 
 def offered_variables(columns: Iterable[str]) -> list[str]:

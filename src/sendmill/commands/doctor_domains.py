@@ -50,6 +50,8 @@ def _finding(check: RecordCheck, about: str) -> Finding:
         advice = f"Publish: {check.name} {check.type} {check.wanted}"
     elif check.state is RecordState.UNKNOWN:
         advice = "Check that this machine reaches a DNS server, or set SENDMILL_DNS_SERVERS."
+    elif check.is_without_key:
+        advice = "`sendmill dkim add DOMAIN` makes one."
     elif check.state is not RecordState.GOOD:
         advice = "docs/deliverability.md says what each record is for."
     return Finding(f"{check.subject} of {about}", _STATES[check.state], check.explanation, advice)

@@ -1,21 +1,11 @@
-"""A look at a set of contacts: how many they are, which columns they have, and one of them to show a message as."""
-
-from collections.abc import Iterator
+"""A look at a set of contacts: which columns they have, and some of them to show a message as."""
 
 from sendmill.contacts.browsing import contacts_at, search_contacts
-from sendmill.contacts.contact_sets import contact_page
 from sendmill.contacts.fragments import StoredContact
-from sendmill.contacts.models import ContactSet, Layout
-from sendmill.contacts.pages import keys_of, places
-from sendmill.optouts.bulk import count_optouts
+from sendmill.contacts.models import ContactSet
 
 SAMPLED_CONTACTS = 500
 """So many contacts' columns stand for those of all."""
-
-
-def count_opted_out(client_id: int, contact_set: ContactSet) -> int:
-    """Those of the set whose address the client must not mail."""
-    return sum(count_optouts(client_id, keys) for keys in _keys(contact_set))
 
 
 def sample_columns(contact_set: ContactSet) -> list[str]:
@@ -31,15 +21,3 @@ def contacts_like(contact_set: ContactSet, text: str, position: int, limit: int)
     if not text.strip():
         return contacts_at(contact_set, position, limit)
     return search_contacts(contact_set, text, position + limit)[position:]
-
-
-def _keys(contact_set: ContactSet) -> Iterator[list[str]]:
-    """The keys of all its addresses, in pieces."""
-    if contact_set.layout == Layout.PAGES:
-        for place in places(contact_set.pk):
-            yield keys_of(place)
-        return
-    last = 0
-    while page := contact_page(contact_set.pk, last):
-        yield [contact.row[0] for contact in page]
-        last = page[-1].id

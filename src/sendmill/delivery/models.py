@@ -102,6 +102,33 @@ class Delivery(models.Model):
         return f"{self.email} ({self.pk})"
 
 
+class DeliveryAttempt(models.Model):
+    """An attempt that did not end its delivery: deferred, in doubt, or failed and sent again (`recording`, `retry`).
+
+    What ended a delivery is in its own row, so one that is delivered at once has none here. `attempts` is the
+    delivery's when it was made, this one counted. There is no foreign key in the database: it would cost a look-up with
+    each row, and nodes of the version before, which don't know this table, delete deliveries.
+    """
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="unfinished", db_constraint=False, db_index=False
+    )
+    state = models.SmallIntegerField()
+    attempts = models.SmallIntegerField()
+    recorded_ms = models.BigIntegerField()
+    reply_code = models.SmallIntegerField(null=True)
+    reply = models.TextField()
+    relay = models.CharField(max_length=320)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["delivery", "attempts", "recorded_ms"], name="one_record_per_attempt")
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempts} of delivery {self.delivery_id}"
+
+
 class TokenBucket(models.Model):
     """The token bucket of a rate, shared by all workers of all machines. `key` is `LimitKey.bucket`.
 

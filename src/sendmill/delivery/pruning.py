@@ -45,6 +45,9 @@ def delete_next(campaign_id: int) -> int:
     deleted = 0
     with connection.cursor() as cursor:
         for chunk_id in chunk_ids:
+            cursor.execute(
+                "DELETE FROM delivery_deliveryattempt WHERE delivery_id BETWEEN %s AND %s", id_range(chunk_id)
+            )
             cursor.execute("DELETE FROM delivery_delivery WHERE id BETWEEN %s AND %s", id_range(chunk_id))
             deleted += cursor.rowcount
     Chunk.objects.filter(pk__in=chunk_ids).update(rows=0)

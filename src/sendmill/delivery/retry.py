@@ -15,6 +15,7 @@ from sendmill.delivery.chunk_counts import free_chunk, id_range
 from sendmill.delivery.models import RetryChunk
 from sendmill.delivery.progress import count_campaign
 from sendmill.delivery.pruning import is_begun
+from sendmill.delivery.recording import keep_failures
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import State
 from sendmill.errors import Conflict
@@ -58,6 +59,7 @@ def retry_chunk(chunk_id: int, now: int) -> None:
         if cursor.fetchone() is None or not RetryChunk.objects.filter(pk=chunk_id).exists():
             return
         if not Campaign.objects.filter(chunks=chunk_id, status=Status.CANCELLED).exists():
+            keep_failures(cursor, *id_range(chunk_id))
             cursor.execute(statement("retry_rows"), [now, *id_range(chunk_id)])
             free_chunk(cursor, chunk_id)
         RetryChunk.objects.filter(pk=chunk_id).delete()

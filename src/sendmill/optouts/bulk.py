@@ -38,28 +38,6 @@ DELETE FROM optouts_optout WHERE id IN (
 )
 """
 
-_COUNT_SQLITE = (
-    "SELECT count(*) FROM optouts_optout WHERE client_id = %s AND email_key IN (SELECT value FROM json_each(%s))"
-)
-_COUNT_POSTGRESQL = """
-SELECT count(*) FROM unnest(%s::text[]) AS wanted (email_key)
-CROSS JOIN LATERAL (
-    SELECT 1 FROM optouts_optout
-    WHERE client_id = (SELECT %s::bigint) AND email_key = wanted.email_key
-    LIMIT 1
-) AS found
-"""
-
-
-def count_optouts(client_id: int, keys: Collection[str]) -> int:
-    """How many of these keys, each another one, are opted out."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(_COUNT_POSTGRESQL, [list(keys), client_id])
-        else:
-            cursor.execute(_COUNT_SQLITE, [client_id, orjson.dumps(list(keys)).decode()])
-        return int(cursor.fetchone()[0])
-
 
 def add_optouts(client_id: int, contacts: str, count: int) -> None:
     """Opt the addresses of these contacts out. One that is opted out already keeps its record.

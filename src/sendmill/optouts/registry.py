@@ -11,6 +11,7 @@ from sendmill.accounts.resources import find_for_update, touch
 from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.errors import InvalidField
 from sendmill.optouts.models import OptOut, OptOutChange, Source
+from sendmill.optouts.suppressions import find_suppression
 
 MOST_CHANGES = 100
 TAKEN_BACK_WITHIN = timedelta(days=1)
@@ -61,7 +62,12 @@ def remove_optout(client: Client, object_id: str, *, reason: str, removed_by: st
 
 @transaction.atomic
 def opt_out_by_link(client: Client, email: str, campaign_object_id: str) -> None:
-    """What the link in a message does, however often: its address is opted out."""
+    """What the link in a message does, however often: its address is opted out.
+
+    Of somebody who was erased it is not stored again: their suppression says it already.
+    """
+    if is_suppressed(client, email):
+        return
     optout, is_new = _add(client, email, Source.LINK, campaign_object_id)
     if is_new:
         _record(optout, is_opted_out=True)
@@ -79,6 +85,11 @@ def take_back_by_link(client: Client, email: str) -> None:
     if optout is not None and may_be_taken_back(optout):
         _record(optout, is_opted_out=False)
         optout.delete()
+
+
+def is_suppressed(client: Client, email: str) -> bool:
+    """Whether whoever has this address was erased, and is never mailed."""
+    return find_suppression(client, _checked(email).key) is not None
 
 
 def find_optout(client: Client, email: str) -> OptOut | None:

@@ -2,9 +2,9 @@
 
     ask: never mailed again, opt-outs forgotten (at once)
     contacts   out of all groups, when no import is under way
-    results    their copies, chunk by chunk; a chunk in a worker's hands is waited for
+    results    their copies and the mail servers' earlier replies, chunk by chunk; one in a worker's hands is waited for
     rejected   rows that imports rejected
-    log        mentions in the audit log
+    log        mentions in the audit log, and what a link in a message did while this was asked for
     done       the address itself
 
 An import under way may have read the address already, and a campaign that is expanding may still write a result: so
@@ -27,13 +27,13 @@ from sendmill.contacts.models import ContactGroup, Import, ImportPiece, ImportSt
 from sendmill.contacts.of_address import remove_address
 from sendmill.delivery.chunk_counts import free_chunk
 from sendmill.delivery.clock import now_ms
-from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery
+from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery, DeliveryAttempt
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import FIRST_FINAL, State
 from sendmill.errors import InvalidField, NotFound
 from sendmill.ids import parse_object_id
 from sendmill.optouts.registry import forget_address
-from sendmill.optouts.suppressions import ERASED_ADDRESS, suppress
+from sendmill.optouts.suppressions import ERASED_ADDRESS, find_suppression, suppress
 from sendmill.people.models import Erasure, Stage
 from sendmill.results.of_address import rows_of_address, runs
 
@@ -152,7 +152,9 @@ def _erase_rows(chunk_id: int, email_key: str) -> int | None:
         for row in rows:
             emptied = {"email": ERASED_ADDRESS, "name": "", "fields": "{}", "reply": without(row.reply, email_key)}
             Delivery.objects.filter(pk=row.id).update(modified_ms=now, **emptied)
-        open_rows = Delivery.objects.filter(pk__in=[row.id for row in rows], state__lt=FIRST_FINAL)
+        row_ids = [row.id for row in rows]
+        DeliveryAttempt.objects.filter(delivery__in=row_ids).delete()
+        open_rows = Delivery.objects.filter(pk__in=row_ids, state__lt=FIRST_FINAL)
         if open_rows.update(state=State.OPTOUT, next_attempt_ms=None):
             free_chunk(cursor, chunk_id)
     return len(rows)
@@ -177,6 +179,9 @@ def _erase_rejected(erasure: Erasure) -> Step:
 def _finish(erasure: Erasure) -> Step:
     if not _holds(erasure):
         return Step.MORE
+    # An old link that was clicked in the moment of `ask` may not have seen the suppression.
+    if find_suppression(erasure.client, erasure.email_key) is not None:
+        forget_address(erasure.client, erasure.email_key)
     replace_in_log(erasure.client, erasure.email_key, lambda text: without(text, erasure.email_key))
     Erasure.objects.filter(pk=erasure.pk).update(email_key="", stage=Stage.DONE, finished_on=timezone.now())
     return Step.FINISHED

@@ -8,10 +8,12 @@ import orjson
 from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, parse_address
 from sendmill.contacts.of_address import InGroup, groups_of_address
+from sendmill.delivery.states import State
 from sendmill.errors import NotFound
 from sendmill.optouts.models import OptOut, OptOutChange, Suppression
 from sendmill.optouts.registry import changes_of, find_optout
 from sendmill.optouts.suppressions import find_suppression
+from sendmill.results.history import Word, history_of, word_json
 from sendmill.results.of_address import AddressResult, results_of_address
 from sendmill.results.rows import time_text
 
@@ -27,13 +29,18 @@ class Person(NamedTuple):
     suppression: Suppression | None
 
 
-def find_person(client: Client, email: str) -> Person:
-    """What is kept of an address; nothing may be. Raises NotFound for what is no address."""
+def address_of(email: str) -> tuple[str, str]:
+    """An address as it was written, and its key. Raises NotFound for what is none."""
     try:
         address = parse_address(email)
-        key = address_key(address)
+        return address, address_key(address)
     except InvalidAddress:
         raise NotFound("This is not an email address.") from None
+
+
+def find_person(client: Client, email: str) -> Person:
+    """What is kept of an address; nothing may be. Raises NotFound for what is no address."""
+    address, key = address_of(email)
     groups = groups_of_address(client, key)
     return Person(
         email=groups[0].email if groups else address,
@@ -83,6 +90,7 @@ def _change(change: OptOutChange) -> dict[str, Any]:
 
 def _result(result: AddressResult) -> dict[str, Any]:
     row = result.row
+    own = Word(State(row.state), row.attempts, row.modified_ms, row.reply_code, row.reply, row.relay)
     return {
         "campaign": result.campaign.name,
         "campaign_id": result.campaign.object_id,
@@ -94,6 +102,7 @@ def _result(result: AddressResult) -> dict[str, Any]:
         "attempts": row.attempts,
         "reply_code": row.reply_code,
         "reply": row.reply,
+        "history": [word_json(word) for word in history_of(row.id, own)],
         "start_date": time_text(row.start_ms),
         "modified_on": time_text(row.modified_ms),
     }

@@ -94,7 +94,7 @@ def _state_page(request: HttpRequest, token: str, recipient: Recipient, *, was_o
     who = {"sender": recipient.client.name, "address": _hinted(recipient.target.email)}
     optout = registry.find_optout(recipient.client, recipient.target.email)
     words: dict[str, object]
-    if optout is None:
+    if optout is None and not registry.is_suppressed(recipient.client, recipient.target.email):
         words = {
             "title": phrases.subscribed_again if was_opted_out else phrases.unsubscribe,
             "text": (phrases.mail_again if was_opted_out else phrases.question).format(**who),
@@ -103,7 +103,7 @@ def _state_page(request: HttpRequest, token: str, recipient: Recipient, *, was_o
         }
     else:
         words = {"title": phrases.unsubscribed, "text": phrases.no_more.format(**who)}
-        if registry.may_be_taken_back(optout):
+        if optout is not None and registry.may_be_taken_back(optout):
             words |= {
                 "before_button": phrases.by_mistake,
                 "action": f"../subscribe-again/{token}",

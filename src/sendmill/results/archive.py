@@ -1,4 +1,7 @@
-"""Results of one campaign in a file: JSON lines, gzip. Each line is what the API tells, and the mail server's words."""
+"""Results of one campaign in a file: JSON lines, gzip. Each line is what the API tells, and the mail server's words.
+
+`history` is only there if the first attempt did not end it.
+"""
 
 import gzip
 import os
@@ -11,6 +14,8 @@ from django.db import connection
 from sendmill.campaigns.models import Campaign
 from sendmill.delivery.chunk_counts import id_range
 from sendmill.delivery.models import Chunk
+from sendmill.delivery.states import State
+from sendmill.results.history import Word, history, kept_words, word_json
 from sendmill.results.rows import Heading, results_json
 
 _ROWS = """
@@ -47,7 +52,12 @@ def _lines(campaign: Campaign) -> Iterator[bytes]:
         with connection.cursor() as cursor:
             cursor.execute(_ROWS, id_range(chunk_id))
             rows = cursor.fetchall()
+        kept = kept_words(*id_range(chunk_id))
         told = orjson.loads(b"[" + results_json(heading, [row[:7] for row in rows]) + b"]")
-        for result, (attempts, reply_code, reply, relay) in zip(told, (row[7:] for row in rows), strict=True):
+        for result, row in zip(told, rows, strict=True):
+            number, *_, state, _, modified_ms, attempts, reply_code, reply, relay = row
             result |= {"attempts": attempts, "reply_code": reply_code, "reply": reply, "relay": relay}
+            if number in kept:
+                own = Word(State(state), attempts, modified_ms, reply_code, reply, relay)
+                result["history"] = [word_json(word) for word in history(kept[number], own)]
         yield b"".join(orjson.dumps(result) + b"\n" for result in told)

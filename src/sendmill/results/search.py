@@ -22,6 +22,7 @@ from sendmill.delivery.models import CHUNK_SHIFT, Chunk
 from sendmill.delivery.states import DISPOSITIONS, State, is_final
 from sendmill.errors import NotFound
 from sendmill.ids import KIND_DELIVERY, number_of, numbered
+from sendmill.results.history import Word, history_of
 
 PAGE_ROWS = 50
 SEARCH_SECONDS = 0.04
@@ -118,6 +119,17 @@ def search_results(campaign: Campaign, wanted: Wanted, after: str = "") -> Found
 
 def find_result(client: Client, object_id: str) -> tuple[Campaign, Result]:
     """The client's result with this id, and its campaign. Raises NotFound."""
+    campaign, row = _find_row(client, object_id)
+    return campaign, _result(campaign, row)
+
+
+def find_history(client: Client, object_id: str) -> list[Word]:
+    """What happened to the recipient of the client's result with this id, oldest first. Raises NotFound."""
+    number, _, _, _, state, attempts, reply_code, reply, relay, _, modified_ms, _ = _find_row(client, object_id)[1]
+    return history_of(number, Word(State(state), attempts, modified_ms, reply_code, reply, relay))
+
+
+def _find_row(client: Client, object_id: str) -> tuple[Campaign, tuple[Any, ...]]:
     number = number_of(object_id, KIND_DELIVERY)
     campaign = None
     if number is not None and number < 1 << 63:
@@ -129,7 +141,7 @@ def find_result(client: Client, object_id: str) -> tuple[Campaign, Result]:
         row = cursor.fetchone()
     if row is None:
         raise NotFound("There is no such result.")
-    return campaign, _result(campaign, row)
+    return campaign, row
 
 
 def _ranges(campaign: Campaign, wanted: Wanted, after: int) -> Iterator[tuple[int, int]]:

@@ -46,6 +46,11 @@ class RecordCheck:
     found: tuple[str, ...] = ()
     wanted: str | None = None
 
+    @property
+    def is_without_key(self) -> bool:
+        """Whether there is nothing to publish yet: the domain's mail is not signed at all."""
+        return self.subject == "DKIM" and self.state is RecordState.MISSING and self.wanted is None
+
 
 def check_domain(domain: str, client: Client | None, relay_hosts: Sequence[str], dns: Dns) -> list[RecordCheck]:
     """What DNS says of a domain (see `dkim_keys.checked_domain`) that mail is sent from through these mail servers.
@@ -180,7 +185,7 @@ def _check_keys(domain: str, client: Client | None, dns: Dns) -> list[RecordChec
         found = [_or_unknown("DKIM", str(row), "TXT", partial(_check_key, row, dns)) for row in rows]
         if found:
             return found
-    text = "Mail from this domain is not signed: it has no DKIM key. `sendmill dkim add` makes one."
+    text = "Mail from this domain is not signed: it has no DKIM key."
     return [RecordCheck("DKIM", f"_domainkey.{domain}", "TXT", RecordState.MISSING, text)]
 
 

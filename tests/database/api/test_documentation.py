@@ -30,6 +30,7 @@ ADDITIONS = {
     "/email/contact/erase/": {"get", "post"},
     "/email/contact/export/": {"get"},
     "/email/result/export/": {"get"},
+    "/email/result/history/": {"get"},
 }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.models import Chunk, Delivery, DeliveryAttempt
 from sendmill.delivery.queue import id_range
 from sendmill.delivery.states import State
 from tests.database.api.conftest import Program, Tenant
@@ -80,6 +80,34 @@ def test_limit_and_after_walk_through_the_results(api: Program, campaign_id: str
     assert seen == ids
     assert list(api.get(PATH, **AUGUST, limit="0").expect(400).json) == ["limit"]
     assert list(api.get(PATH, **AUGUST, after="nonsense").expect(400).json) == ["after"]
+
+
+def test_the_history_of_a_result_has_every_attempt(acme: Tenant, other: Tenant, campaign_id: str) -> None:
+    delivery = Delivery.objects.order_by("id")[0]
+    said = {"reply_code": 451, "reply": "4.7.1 greylisted", "relay": "mx.example.com:25"}
+    DeliveryAttempt.objects.create(
+        delivery=delivery, state=State.DEFERRED, attempts=1, recorded_ms=1471867539571, **said
+    )
+    Delivery.objects.filter(pk=delivery.pk).update(
+        attempts=2, reply_code=250, reply="2.0.0 Ok", relay="mx.example.com:25"
+    )
+    result_id = acme.api.get(PATH, **AUGUST).json[0]["$_id"]
+
+    told = acme.api.get("/email/result/history/", _id=result_id["$oid"]).expect(200).json
+
+    assert told == {
+        "result_id": result_id,
+        "history": [
+            {"disposition": "deferred", "recorded_on": "2016-08-22T12:05:39.571000", **said},
+            {
+                "disposition": "delivered", "recorded_on": "2016-08-22T12:05:40.571000",
+                "reply_code": 250, "reply": "2.0.0 Ok", "relay": "mx.example.com:25",
+            },
+        ],
+    }  # fmt: skip
+    other.api.get("/email/result/history/", _id=result_id["$oid"]).expect(404)
+    acme.api.get("/email/result/history/", _id="d0" * 12).expect(404)
+    assert list(acme.api.get("/email/result/history/").expect(400).json) == ["_id"]
 
 
 def test_the_dates_are_needed(api: Program) -> None:

@@ -19,7 +19,7 @@ from sendmill.contacts.of_address import remove_address
 from sendmill.contacts.staging import begin_import
 from sendmill.delivery import queue, retry
 from sendmill.delivery.clock import now_ms
-from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.models import Chunk, Delivery, DeliveryAttempt
 from sendmill.delivery.queue import Attempt, Claim
 from sendmill.delivery.states import State
 from sendmill.errors import InvalidField
@@ -61,7 +61,8 @@ def claimed() -> Claim:
 def send_all(state: State, reply: str) -> None:
     claim = claimed()
     marked = queue.exchange({claim.chunk_id: claim}, [], [], claim.rows, now_ms()).marked
-    attempts = [Attempt(row.id, state, 1, 1_000, None, 550, reply.format(row.email), "relay:25") for row in marked]
+    due = None if state >= State.DELIVERED else 0
+    attempts = [Attempt(row.id, state, 1, 1_000, due, 550, reply.format(row.email), "relay:25") for row in marked]
     queue.exchange({claim.chunk_id: claim}, attempts, [], [], now_ms())
     queue.release(claim.chunk_id, claim.fence)
 
@@ -98,6 +99,7 @@ def test_no_table_has_the_person_any_more() -> None:
         fill(group, *OTHERS, ZOE)
     fill(make_group(other), ZOE)
     sent_campaign(client, groups[0])
+    send_all(State.DEFERRED, "4.2.1 <{}> is busy")
     send_all(State.FAILED, "5.1.1 <{}> unknown")
     sent_campaign(client, groups[1], "Autumn")
     rejecting = csv_file("name,email", f'Zoë Quist,"{ZOE.upper()} , x"', "Somebody,a@b@c")
@@ -107,7 +109,10 @@ def test_no_table_has_the_person_any_more() -> None:
     registry.add_optout(client, email=ZOE)
     audit.record(client, None, "removed an opt-out", f"Zoë: {ZOE}")
 
-    erasure = erase(client, ZOE)
+    erasure = ask(client, ZOE, requested_by="owner@example.com")
+    registry.add_optout(client, email=ZOE)  # as a link does that was clicked in the very moment
+    go_on(erasure)
+    erasure.refresh_from_db()
 
     assert (erasure.contacts, erasure.results, erasure.rejected_rows) == (2, 2, 1)
     assert erasure.finished_on is not None and unfinished() == []
@@ -123,6 +128,7 @@ def test_no_table_has_the_person_any_more() -> None:
     assert not OptOut.objects.filter(client=client).exists() and not OptOutChange.objects.exists()
     by_state = dict(Delivery.objects.filter(email=suppressions.ERASED_ADDRESS).values_list("state", "reply"))
     assert by_state == {State.FAILED: "5.1.1 <[erased]> unknown", State.OPTOUT: ""}
+    assert DeliveryAttempt.objects.count() == len(OTHERS)
 
 
 def test_who_comes_back_with_an_import_or_by_a_retry_is_not_mailed() -> None:
@@ -198,13 +204,15 @@ def test_all_that_is_kept_is_told_to_who_asks() -> None:
     group = make_group(client, "News")
     fill(group, *OTHERS, ZOE)
     sent_campaign(client, group)
+    send_all(State.DEFERRED, "4.2.1 busy")
     registry.opt_out_by_link(client, ZOE, "a" * 24)
     told = json.loads(b"".join(exported_person(client, find_person(client, ZOE.lower()))))
     assert told["groups"] == [{"tag": "News", "email": ZOE, "name": "Zoë Quist", "city": "Oslo"}]
     assert told["opted_out"]["source"] == "link" and [c["opted_out"] for c in told["opt_out_changes"]] == [True]
     assert [(r["campaign"], r["disposition"], r["fields"]) for r in told["results"]] == [
-        ("Spring", "queued", {"city": "Oslo"})
+        ("Spring", "deferred", {"city": "Oslo"})
     ]
+    assert [word["reply"] for word in told["results"][0]["history"]] == ["4.2.1 busy"]
 
 
 @pytest.mark.parametrize(

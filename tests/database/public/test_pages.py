@@ -25,6 +25,7 @@ from sendmill.languages import LANGUAGES
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER, LinkTarget, make_token
 from sendmill.optouts import registry
 from sendmill.optouts.models import OptOut, OptOutChange, Source
+from sendmill.optouts.suppressions import lift_suppression, suppress
 from sendmill.public import views
 from sendmill.public.phrases import PHRASES
 from tests.database.campaigns.making import make_campaign, make_client, make_group, make_message
@@ -132,6 +133,22 @@ def test_who_was_opted_out_otherwise_is_not_mailed_again_for_a_click(browser: Br
     browser.post(mail.unsubscribe.replace("/u/", "/subscribe-again/"))
     assert opted_out(client) == [(BOB.lower(), Source.API, "")]
     assert not OptOutChange.objects.exists()
+
+
+def test_an_old_link_of_somebody_erased_stores_nothing_of_them(browser: Browser) -> None:
+    client, other = make_client(), make_client("Other")
+    mail = Mail(started(client, HTML, BOB))
+    suppress(client, BOB.lower())
+    for path in ("/u/", "/subscribe-again/"):
+        for ask in (browser.get, browser.post):
+            shown = ask(mail.unsubscribe.replace("/u/", path)).content.decode()
+            assert PHRASES["de"].unsubscribed in shown and "<form" not in shown
+    assert not OptOut.objects.exists() and not OptOutChange.objects.exists()
+    browser.post("/u/" + make_token(UNSUBSCRIBE, other.pk, 1, BOB).decode())
+    assert opted_out(other) == [(BOB, Source.LINK, "")], "who was erased elsewhere is somebody else's to keep"
+    lift_suppression(client, BOB)
+    browser.post(mail.unsubscribe)
+    assert [email for email, _, _ in opted_out(client)] == [BOB]
 
 
 def test_after_a_day_it_was_no_mistake(browser: Browser) -> None:

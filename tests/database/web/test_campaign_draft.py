@@ -1,6 +1,9 @@
 """Making a campaign step by step: what is kept, what is refused where, and what comes of it."""
 
+import functools
+import html
 import io
+import re
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +18,12 @@ from sendmill.campaigns.models import Campaign, CampaignDraft
 from sendmill.contacts import import_jobs
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportPiece, ImportState
 from sendmill.content.models import Message
+from sendmill.optouts.suppressions import suppress
 from sendmill.people import erasing
+from sendmill.web.pages import draft_check
 from tests.database.campaigns.making import make_group, make_message, make_sender
 from tests.database.contacts.making import contacts_in, contacts_of
-from tests.database.delivery.making import fill_group, opt_out
+from tests.database.delivery.making import addresses, fill_group, opt_out
 from tests.database.web.conftest import Tenant, text_of
 from tests.dns_server import dns_server
 
@@ -80,6 +85,7 @@ def test_from_an_uploaded_list_to_a_campaign(acme: Tenant, tmp_path: Path) -> No
     assert SCRIPT.encode() not in check.content
     words = text_of(check.content)
     assert "no column for {{ nothing }}" in words and "1 Mar 2999, 14:30" in words
+    assert "1 row is left out" in words
     assert "09:30 America/New_York" in words
     opt_out(acme.client, "BOB@example.com")
     assert "1 person gets it" in text_of(acme.editor.get(f"{NEW}check/audience/").content)
@@ -102,6 +108,31 @@ def test_from_an_uploaded_list_to_a_campaign(acme: Tenant, tmp_path: Path) -> No
     read_lists(tmp_path)
     assert not ImportPiece.objects.exists(), "the file goes with the draft"
     assert AuditEntry.objects.get().action == "scheduled a campaign"
+
+
+def test_a_long_list_is_counted_part_by_part(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, shorter = make_group(acme.client), make_group(acme.client, "Shorter")
+    fill_group(group, addresses(2_500))
+    fill_group(shorter, ["ann@example.com"])
+    suppress(acme.client, "person2@example.com")
+    opt_out(acme.client, "person2400@example.com")
+    acme.editor.post(f"{NEW}people/", {"use": group.object_id})
+    monkeypatch.setattr(draft_check, "count_barred", functools.partial(draft_check.count_barred, seconds=0))
+
+    def part(path: str) -> tuple[str, str]:
+        """What it says, and where to go on."""
+        answer = acme.editor.get(path, headers={"HX-Request": "true"}).content.decode()
+        following = re.search(r'hx-get="([^"]+)" hx-trigger="load" hx-swap="outerHTML"', answer)
+        return text_of(answer.encode()), html.unescape(following[1]) if following else ""
+
+    words, following = part(f"{NEW}check/audience/")
+    assert "1,000 of the 2,500 in the list" in words
+    words, following = part(following)
+    assert "2,000 of the 2,500 in the list" in words
+    assert "2,498 people get it" in part(following)[0]
+    assert "2 of the 2,500 in the list have opted out and get nothing." in part(following)[0]
+    acme.editor.post(f"{NEW}people/", {"use": shorter.object_id})
+    assert part(following) == ("1 person gets it Nobody in the list has opted out.", ""), "of another list"
 
 
 def test_saved_parts_and_a_start_at_once(acme: Tenant) -> None:
@@ -207,5 +238,8 @@ def test_dns_of_the_senders_domain_is_checked(acme: Tenant) -> None:
         dns_server({("example.com", "TXT"): ['"v=spf1 +all"']}) as server,
         override_settings(SENDMILL_DNS_SERVERS=(server.address,), SENDMILL_SMTP_URL="outbox:"),
     ):
-        words = text_of(acme.editor.get(f"{NEW}check/dns/").content)
+        answer = acme.editor.get(f"{NEW}check/dns/").content
+    words = text_of(answer)
     assert "SPF of example.com" in words and "allows the whole world" in words and "DMARC" in words
+    assert b"(<code>+all</code>)" in answer and b"`" not in answer
+    assert "it has no DKIM key. Make one on the domain’s page" in words

@@ -9,12 +9,13 @@ from django.utils import timezone
 from sendmill.accounts.models import AuditEntry
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.delivery import pruning
-from sendmill.delivery.models import RetryChunk
+from sendmill.delivery.models import DeliveryAttempt, RetryChunk
 from sendmill.delivery.states import State
+from sendmill.optouts.suppressions import ERASED_ADDRESS
 from tests.database.campaigns.making import make_campaign
 from tests.database.delivery.making import opt_out
 from tests.database.web.conftest import Tenant, text_of
-from tests.database.web.making import result_ids, sent_campaign
+from tests.database.web.making import delivery_numbers, result_ids, sent_campaign
 
 # A pause waits for workers, outside of any transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,7 +110,8 @@ def test_results_show_the_servers_words_as_text(acme: Tenant) -> None:
     assert "Nobody in this campaign matches" in text_of(acme.viewer.get(f"{path}?q=nobody").content)
     shown = acme.viewer.get(f"/results/{result_ids(campaign)[0]}/")
     assert SCRIPT.encode() not in shown.content
-    assert "mx.test:25 said" in text_of(shown.content)
+    words = text_of(shown.content)
+    assert "mx.test:25 said" in words and words.count("Failed") == 2, "above all, and where it happened"
     assert "550 5.1.1 &lt;script&gt;" in shown.content.decode()
 
 
@@ -126,8 +128,20 @@ def test_a_recipients_history_says_what_comes_next(acme: Tenant) -> None:
     soon = int((timezone.now() + timedelta(minutes=5)).timestamp() * 1000)
     campaign = sent_campaign(acme.client, [State.DEFERRED], reply_code=451, reply="later", next_attempt_ms=soon)
     opt_out(acme.client, "person0@example.com")
-    words = text_of(acme.viewer.get(f"/results/{result_ids(campaign)[0]}/").content)
-    assert "Tried again" in words and "451 later" in words and "The address is opted out" in words
+    DeliveryAttempt.objects.create(
+        delivery_id=delivery_numbers(campaign)[0], state=State.UNCONFIRMED, attempts=0, recorded_ms=1_000, reply=SCRIPT,
+        relay="mx.test:25",
+    )  # fmt: skip
+    page = acme.viewer.get(f"/results/{result_ids(campaign)[0]}/")
+    words = text_of(page.content)
+    assert re.search("First tried .* Unconfirmed mx.test:25 said .* Deferred .* 451 later .* Tried again", words)
+    assert "The address is opted out" in words and SCRIPT.encode() not in page.content
+    assert b'href="/contacts/person/?email=person0%40example.com"' in page.content
+
+
+def test_a_result_of_who_was_erased_leads_to_nobody(acme: Tenant) -> None:
+    campaign = sent_campaign(acme.client, [State.FAILED], email=ERASED_ADDRESS)
+    assert b"/contacts/person/" not in acme.viewer.get(f"/results/{result_ids(campaign)[0]}/").content
 
 
 def test_a_recipients_message_is_isolated(acme: Tenant) -> None:

@@ -1,5 +1,7 @@
 """Making a campaign: the check before it, a test message, and the start."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.contrib import messages as notes
 from django.http import HttpResponse
@@ -11,16 +13,17 @@ from sendmill.campaigns.attributes import parse_schedule
 from sendmill.campaigns.checks import (
     Finding,
     Level,
-    audience_findings,
+    audience_finding,
     contact_set_of,
     content_findings,
-    count_audience,
     message_of,
+    rejected_findings,
 )
 from sendmill.campaigns.drafts import create_from, find_draft, sections
 from sendmill.campaigns.models import CampaignDraft
-from sendmill.contacts.browsing import contacts_at
-from sendmill.contacts.models import ContactGroup
+from sendmill.contacts.browsing import contact_count, contacts_at
+from sendmill.contacts.counting import NOTHING_COUNTED, Counted, count_barred
+from sendmill.contacts.models import ContactGroup, ContactSet
 from sendmill.contacts.sample import sample_columns
 from sendmill.content.compile import Recipient
 from sendmill.content.footer import Footer, with_footer
@@ -30,10 +33,11 @@ from sendmill.delivery.single import send_single, single_message
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.errors import Conflict, InvalidField, InvalidFields
 from sendmill.senders.dkim_keys import UnreadableKey
-from sendmill.senders.dns_lookup import Dns
-from sendmill.senders.dns_records import RecordState, check_domain
+from sendmill.senders.dns_records import RecordState
 from sendmill.senders.models import Sender
+from sendmill.web.domain_checks import checks_of_domain
 from sendmill.web.draft_steps import next_step, step_context, steps_of
+from sendmill.web.paging import read_number
 from sendmill.web.requests import PageRequest, record
 
 
@@ -53,9 +57,10 @@ def check(request: PageRequest) -> HttpResponse:
     has_time = bool(found["schedule"]["start_date"])
     starts_at = parse_schedule(found["schedule"]).starts_at if has_time else None
     groups = ContactGroup.objects.filter(client=request.client, object_id=found["contact_group"].get("_id", ""))
+    findings = content_findings(request.client, *message, sample_columns(contact_set))
     context = {
         **step_context(draft, "check"),
-        "findings": content_findings(request.client, *message, sample_columns(contact_set)),
+        "findings": [*rejected_findings(draft.staged_import), *findings],
         "subject": message[0],
         "sender": Sender.objects.filter(client=request.client, object_id=found["schedule"]["sender_id"]).first(),
         "list_name": draft.file_name if draft.staged_import else groups.values_list("tag", flat=True).first(),
@@ -68,11 +73,27 @@ def check(request: PageRequest) -> HttpResponse:
 
 
 def audience(request: PageRequest) -> HttpResponse:
-    """How many get it; a part of the page, for counting a million takes a while."""
+    """How many get it; a part of the page that asks for the next by itself, for counting a million takes a while."""
     draft = _draft(request)
     contact_set = contact_set_of(request.client, sections(draft).get("contact_group", {}), draft.staged_import)
-    counted = None if contact_set is None else count_audience(request.client, contact_set)
-    return _findings(request, [] if counted is None else audience_findings(counted))
+    if contact_set is None:
+        return _findings(request, [])
+    counted = count_barred(request.client.pk, contact_set, _counted_so_far(request, contact_set))
+    if counted.next is None:
+        return _findings(request, [audience_finding(counted)])
+    query = {"set": contact_set.pk, "looked": counted.looked_through, "barred": counted.barred, "next": counted.next}
+    context = {"counted": counted, "contacts": contact_count(contact_set), "query": urlencode(query)}
+    return render(request, "web/campaigns/_counting.html", context)
+
+
+def _counted_so_far(request: PageRequest, contact_set: ContactSet) -> Counted:
+    """What the part before has counted; nothing if the list is another one by now."""
+    asked_for, looked_through, barred, following = (
+        read_number(request, name) for name in ("set", "looked", "barred", "next")
+    )
+    if asked_for != contact_set.pk or looked_through is None or barred is None:
+        return NOTHING_COUNTED
+    return Counted(looked_through, barred, following or 0)
 
 
 def dns(request: PageRequest) -> HttpResponse:
@@ -122,14 +143,14 @@ def _findings(request: PageRequest, findings: list[Finding]) -> HttpResponse:
 
 def _dns_findings(request: PageRequest, sender: Sender) -> list[Finding]:
     domain = domain_of(envelope_address(sender.email).octets.decode())
-    hosts = [relay.host for relay in parse_relays(settings.SENDMILL_SMTP_URL) if relay.kind == "smtp"]
-    checks = check_domain(domain, request.client, hosts, Dns(settings.SENDMILL_DNS_SERVERS))
     findings = []
-    for one in checks:
+    for one in checks_of_domain(request.client, domain):
         if one.state is RecordState.GOOD:
             findings.append(Finding(Level.GOOD, f"{one.subject} of {one.name}", one.explanation))
         else:
-            wanted = f" Publish at {one.name} ({one.type}): {one.wanted}" if one.wanted else ""
+            wanted = f" Publish at `{one.name}` ({one.type}): `{one.wanted}`" if one.wanted else ""
+            if one.is_without_key:
+                wanted = " Make one on the domain’s page, under Senders."
             level = Level.PROBLEM if one.state is RecordState.WRONG else Level.ADVICE
             findings.append(Finding(level, f"{one.subject} of {one.name}", one.explanation + wanted))
     return findings

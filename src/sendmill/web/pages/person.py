@@ -15,7 +15,7 @@ from sendmill.optouts import registry
 from sendmill.optouts.models import Source
 from sendmill.optouts.suppressions import lift_suppression
 from sendmill.people import erasing
-from sendmill.people.kept import Person, exported_person, find_person
+from sendmill.people.kept import Person, address_of, exported_person, find_person
 from sendmill.people.models import Erasure
 from sendmill.results.of_address import results_of_address
 from sendmill.web.downloads import JSON, download
@@ -46,11 +46,11 @@ def show(request: PageRequest) -> HttpResponse:
 
 def sent(request: PageRequest) -> HttpResponse:
     """A part of the page: some of what was sent, and the next part to load."""
-    person = _asked_for(request)
-    piece = results_of_address(request.client, person.key, request.GET.get("after", ""))
+    email, key = address_of(request.GET.get("email", ""))
+    piece = results_of_address(request.client, key, request.GET.get("after", ""))
     looked_through = piece.looked_through + (read_number(request, "looked") or 0)
     query = {
-        "email": person.email,
+        "email": email,
         "after": piece.next,
         "looked": looked_through,
         "found": request.GET.get("found", ""),
@@ -111,7 +111,7 @@ def lift(request: PageRequest) -> HttpResponse:
 def erasures(request: PageRequest) -> HttpResponse:
     """All erasures, newest first: the proof that they were done."""
     shown = window(request, Erasure.objects.filter(client=request.client), PAGE_ROWS)
-    return render(request, "web/people/erasures.html", {"window": shown})
+    return render(request, "web/people/erasures.html", {"window": shown, "rows": shown.rows})
 
 
 def erasure(request: PageRequest, erasure_id: str) -> HttpResponse:

@@ -10,16 +10,19 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 
 from sendmill.accounts.resources import find
+from sendmill.addresses import InvalidAddress, parse_address
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.content.compile import Recipient
 from sendmill.content.preview import preview_message
 from sendmill.content.template import RenderError, TemplateError
+from sendmill.delivery.clock import moment_of
 from sendmill.delivery.pruning import is_begun
 from sendmill.delivery.render import link_bases
 from sendmill.optouts.registry import find_optout
+from sendmill.optouts.suppressions import ERASED_ADDRESS
 from sendmill.results.export import exported_results
 from sendmill.results.queries import EVER
-from sendmill.results.search import Wanted, find_result, search_results
+from sendmill.results.search import Wanted, find_history, find_result, search_results
 from sendmill.web import preview_frame
 from sendmill.web.campaign_words import DISPOSITION, DISPOSITIONS, state_of
 from sendmill.web.requests import PageRequest, is_partial
@@ -67,12 +70,17 @@ def show(request: PageRequest, result_id: str) -> HttpResponse:
     """What happened to one recipient, in the mail server's own words."""
     campaign, result = find_result(request.client, result_id)
     fields: dict[str, str] = orjson.loads(result.fields)
+    is_person = _is_person(result.email)
+    history = find_history(request.client, result_id)
     context = {
         "campaign": campaign,
         "result": result,
         "disposition": DISPOSITION[result.disposition],
+        "history": [(word, DISPOSITION[word.disposition], moment_of(word.recorded_ms)) for word in history],
+        "is_told": bool(history) and history[-1].state is result.state,
         "fields": fields,
-        "optout": find_optout(request.client, result.email) if _is_address(result.email) else None,
+        "optout": find_optout(request.client, result.email) if is_person else None,
+        "is_person": is_person,
         "now": timezone.now(),
     }
     return render(request, "web/campaigns/result.html", context)
@@ -89,5 +97,9 @@ def message(request: PageRequest, result_id: str) -> HttpResponse:
     return preview_frame.message(request, preview)
 
 
-def _is_address(text: str) -> bool:
-    return "@" in text
+def _is_person(email: str) -> bool:
+    """Whether somebody is behind it: neither erased nor what can't be mailed at all."""
+    try:
+        return parse_address(email) != ERASED_ADDRESS
+    except InvalidAddress:
+        return False

@@ -1,7 +1,6 @@
 """Senders: the addresses that campaigns are sent from, and the DNS of their domains."""
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
@@ -11,12 +10,11 @@ from django.urls import reverse
 from sendmill.accounts.resources import find
 from sendmill.addresses import domain_of
 from sendmill.campaigns.lifecycle import Part, ensure_unused
-from sendmill.delivery.relays import parse_relays
 from sendmill.errors import Conflict, InvalidField
 from sendmill.senders import domains, registry
-from sendmill.senders.dns_lookup import Dns
-from sendmill.senders.dns_records import RecordState, check_domain
+from sendmill.senders.dns_records import RecordState
 from sendmill.senders.models import Sender
+from sendmill.web.domain_checks import checks_of_domain
 from sendmill.web.forms import add_errors
 from sendmill.web.paging import window
 from sendmill.web.requests import PageRequest, record
@@ -105,13 +103,7 @@ def domain(request: PageRequest, domain: str) -> HttpResponse:
 def domain_records(request: PageRequest, domain: str) -> HttpResponse:
     """A part of the page: what DNS says now."""
     domains.ensure_own_domain(request.client, domain)
-    relays = parse_relays(settings.SENDMILL_SMTP_URL)
-    hosts = [
-        relay.host
-        for relay in relays
-        if relay.kind == "smtp" and (not relay.clients or request.client.object_id in relay.clients)
-    ]
-    checks = check_domain(domain, request.client, hosts, Dns(settings.SENDMILL_DNS_SERVERS))
+    checks = checks_of_domain(request.client, domain)
     is_ready = all(check.state in (RecordState.GOOD, RecordState.ADVICE) for check in checks)
     context = {"domain": domain, "checks": checks, "is_ready": is_ready}
     return render(request, "web/senders/_records.html", context)

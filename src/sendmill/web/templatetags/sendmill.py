@@ -1,5 +1,6 @@
 """Template tags: `{% load sendmill %}`."""
 
+import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from sendmill.web import assets
 
 register = template.Library()
 
+_between_backticks = re.compile("`([^`]+)`")
 _CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
     (forms.CheckboxInput, "form-check-input"),
     (forms.Select, "form-select"),
@@ -54,10 +56,10 @@ def moment(value: datetime | None, zone: str = "") -> SafeString | str:
 
 @register.filter
 def with_code(text: str) -> SafeString:
-    """What stands between backticks as code."""
-    parts = enumerate(text.split("`"))
-    shown = [(format_html("<code>{}</code>", part) if number % 2 else part,) for number, part in parts]
-    return format_html_join("", "{}", shown)
+    """What stands between two backticks as code."""
+    *parts, last = _between_backticks.split(text)
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return format_html("{}{}", format_html_join("", "{}<code>{}</code>", pairs), last)
 
 
 @register.filter
