@@ -72,6 +72,8 @@ SETTINGS = (
             "How many days `sendmill prune` keeps the results of a campaign that has ended. Empty: for ever."),
     Setting("SENDMILL_KEEP_IMPORTS_DAYS", "", days,
             "How many days `sendmill prune` keeps what imports counted and rejected. Empty: for ever."),
+    Setting("SENDMILL_KEEP_AUDIT_DAYS", "", days,
+            "How many days `sendmill prune` keeps entries of the audit log. Empty: for ever."),
     Setting("SENDMILL_MAX_UPLOAD", "1073741824", positive_integer, "Largest request in bytes."),
     Setting("SENDMILL_DNS_SERVERS", "", servers,
             "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
@@ -113,6 +115,7 @@ SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
 SENDMILL_KEEP_RESULTS_DAYS: int | None = _values["SENDMILL_KEEP_RESULTS_DAYS"]
 SENDMILL_KEEP_IMPORTS_DAYS: int | None = _values["SENDMILL_KEEP_IMPORTS_DAYS"]
+SENDMILL_KEEP_AUDIT_DAYS: int | None = _values["SENDMILL_KEEP_AUDIT_DAYS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
 SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
 SENDMILL_METRICS_TOKEN: str = _values["SENDMILL_METRICS_TOKEN"]
