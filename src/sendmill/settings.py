@@ -268,12 +268,15 @@ CSRF_FAILURE_VIEW = "sendmill.web.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(SENDMILL_PUBLIC_URL))]
 
 ACCOUNT_ADAPTER = "sendmill.web.sign_in.AccountAdapter"
-ACCOUNT_FORMS = {"login": "sendmill.web.sign_in_form.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "sendmill.web.sign_in_form.SignInForm",
+    "reset_password": "sendmill.web.sign_in_form.NewPasswordForm",
+}
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "sendmill.accounts.new_passwords.NewPasswordTokens"  # noqa: S105 - a class
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation is a confirmation
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # mail goes to people who are known here, whoever asks
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = {"login_failed": None}  # django-axes counts those, for all nodes

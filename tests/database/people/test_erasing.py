@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from sendmill.accounts import audit
-from sendmill.accounts.models import Client
+from sendmill.accounts.models import Client, Kind
 from sendmill.campaigns import lifecycle
 from sendmill.campaigns.models import Campaign, Phase
 from sendmill.contacts import importer
@@ -105,7 +105,7 @@ def test_no_table_has_the_person_any_more() -> None:
     registry.opt_out_by_link(client, ZOE, "a" * 24)
     registry.remove_optout(client, OptOut.objects.get(client=client).object_id, reason="asked", removed_by="o@x.test")
     registry.add_optout(client, email=ZOE)
-    audit.record(client, None, "removed an opt-out", f"Zoë: {ZOE}")
+    audit.record(client, audit.command_line(), Kind.OPTOUTS, "removed an opt-out", f"Zoë: {ZOE}")
 
     erasure = erase(client, ZOE)
 

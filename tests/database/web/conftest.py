@@ -27,6 +27,12 @@ def asks_no_dns_outside(settings: Settings, empty_dns: DnsServer) -> None:
     settings.SENDMILL_DNS_SERVERS = (empty_dns.address,)
 
 
+@pytest.fixture(autouse=True)
+def hashes_quickly(settings: Settings) -> None:
+    """A password that is hashed as it ought to be takes a third of a second."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 class Tenant(NamedTuple):
     """A client and its people. `owner`, `editor` and `viewer` are browsers that are signed in."""
 
