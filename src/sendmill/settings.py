@@ -287,11 +287,15 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Sendmill"
 MFA_TOTP_TOLERANCE = 1  # the code before, too: who types it needs some of its 30 seconds (RFC 6238 5.2)
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https  # browsers themselves allow it on localhost alone
-SOCIALACCOUNT_ADAPTER = "sendmill.web.sign_in.SingleSignOnAdapter"
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
-SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_ADAPTER = "sendmill.web.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that is sent elsewhere would need a looser policy than form-action 'self'
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": _single_sign_on()}}
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": _single_sign_on(),
+        "provider_class": "sendmill.web.single_sign_on.Provider",
+    }
+}
 EMAIL_BACKEND = "sendmill.delivery.notices.RelayEmailBackend"
 DEFAULT_FROM_EMAIL = _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{mail_domain(SENDMILL_PUBLIC_URL)}"
 

@@ -6,7 +6,6 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet, MultiFernet
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.models import Session
@@ -84,13 +83,6 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # as above
 
     def decrypt(self, encrypted_text: str) -> str:
         return _cipher().decrypt(encrypted_text.encode()).decode()
-
-
-class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # as above
-    """OpenID Connect lets in those who are invited already; it makes nobody a user."""
-
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        return False
 
 
 def _record(user: AbstractBaseUser, action: str) -> None:
