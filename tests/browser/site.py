@@ -30,12 +30,17 @@ class Site(NamedTuple):
 
 def make_site(folder: Path, smtp_url: str = "outbox:") -> Site:
     """Starts it. Who calls this ends it with `site.server.discard()`."""
-    host, port = _dns().address
-    server = Server(folder, smtp_url, is_migrated=False, SENDMILL_DNS_SERVERS=f"{host}:{port}").start()
+    server = Server(folder, smtp_url, is_migrated=False, SENDMILL_DNS_SERVERS=dns_servers()).start()
     owner = "zoe@cafe.test"
     made = server.command("client", "add", "Café Zoë", "--email", owner, "--password", PASSWORD, "--json")
     access = json.loads(made)
     return Site(server, ApiClient(server.url, access["token"], access["client_id"]), owner)
+
+
+def dns_servers() -> str:
+    """What the setting of that name has to be, for a server that asks nobody outside."""
+    host, port = _dns().address
+    return f"{host}:{port}"
 
 
 @functools.cache
