@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add_client = _add(client, "add", _add_client, "add a client with its first user and an API token")
     add_client.add_argument("name", help="the client's name")
     add_client.add_argument("--email", required=True, help="the first user's address, with which they log in")
-    add_client.add_argument("--password", help="the first user's password; without one they can't log in yet")
+    add_client.add_argument("--password", help="the first user's password; without one a link to choose it is printed")
     add_client.add_argument("--json", action="store_true", help="print JSON")
     set_client = _add(client, "set", _set_client, "set the footer of a client's messages; without options, show it")
     set_client.add_argument("client", metavar="ID", help="the client's id, 24 hex digits")

@@ -62,7 +62,12 @@ def take(request_id: int, now: datetime) -> Wanted | None:
     if user is None or request.asked_on + TRIED_FOR < now:
         finish(request_id)
         return None
-    return Wanted(user.email, f"{int_to_base36(user.pk)}-{NewPasswordTokens().make_token(user)}")
+    return Wanted(user.email, key_of(user))
+
+
+def key_of(user: User) -> str:
+    """What a link has to hold with which the user may choose a password, once."""
+    return f"{int_to_base36(user.pk)}-{NewPasswordTokens().make_token(user)}"
 
 
 def finish(request_id: int) -> None:

@@ -5,25 +5,30 @@ import json
 from django.db import transaction
 
 from sendmill import schema
-from sendmill.accounts import clients
+from sendmill.accounts import clients, new_passwords
 from sendmill.accounts.models import Kind
 from sendmill.accounts.tokens import issue_token
 from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
+from sendmill.web.password_mail import link
 
 _MADE_HERE = "command line"
 
 
 def add(name: str, email: str, password: str | None, as_json: bool) -> int:
-    """Make a client with its first user, and print how to use it."""
+    """Make a client with its first user, and print how to use it. Who has no password gets a link to choose one."""
     schema.migrate()
     with transaction.atomic():
         client, user, token = clients.add_client(name, email, password)
         record(client, Kind.PEOPLE, "made the client", client.name)
+    chooses = link(new_passwords.key_of(user)) if password is None else None
     if as_json:
-        print(json.dumps({"client_id": client.object_id, "username": user.email, "token": token}))
+        made = {"client_id": client.object_id, "username": user.email, "token": token, "link": chooses}
+        print(json.dumps(made))
     else:
         print(f"client    {client.object_id}\nusername  {user.email}\ntoken     {token}   (shown this once)")
+        if chooses:
+            print(f"password  {chooses}   (chosen here, once, within 3 days)")
     return 0
 
 

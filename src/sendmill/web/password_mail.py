@@ -19,6 +19,14 @@ def password_tasks() -> list[Task]:
     return [Task("send links for new passwords", _due, _send, SECONDS_BETWEEN)]
 
 
+def link(key: str) -> str:
+    """The page to choose a password on: below the public address, whatever host a request named.
+
+    Not by reverse(): the scheduler needs no routes.
+    """
+    return f"{settings.SENDMILL_PUBLIC_URL}/password/{key}/"
+
+
 def _due() -> Sequence[int]:
     return new_passwords.due(timezone.now())
 
@@ -27,9 +35,7 @@ def _send(request_id: int) -> bool:
     """Send one link; never more to do. What no relay takes is tried again, and the log says so (`notice.not_sent`)."""
     wanted = new_passwords.take(request_id, timezone.now())
     if wanted is not None:
-        # Not by reverse(): the scheduler needs no routes. Below the public address, whatever host a request named.
-        context = {"email": wanted.email, "link": f"{settings.SENDMILL_PUBLIC_URL}/password/{wanted.key}/"}
-        text = render_to_string("web/mail/new_password.txt", context)
+        text = render_to_string("web/mail/new_password.txt", {"email": wanted.email, "link": link(wanted.key)})
         try:
             EmailMessage("A new password for Sendmill", text, to=[wanted.email]).send()
         except NoticeNotSent:
