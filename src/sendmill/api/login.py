@@ -51,7 +51,7 @@ class LoginView(APIView):
         user_logged_in.send(sender=User, request=http_request, user=user)
         with transaction.atomic():
             token = issue_login_token(client, user)
-            audit.record(client, audit.person(user, Via.API), Kind.SIGN_IN, "got an API token by password", user.email)
+            audit.record(client, audit.person(user, Via.API), Kind.SIGN_IN, "got an API token by password")
         return Response({"token": token, "client_id": client.object_id})
 
 

@@ -49,6 +49,12 @@ def test_sessions_outlive_what_has_nothing_to_do_with_them(acme: Tenant, operato
     assert operator.get("/").status_code == 200
 
 
+def test_an_operator_begins_with_a_client_of_their_own(acme: Tenant, other: Tenant) -> None:
+    assert signed_in(person("new@sendmill.test", is_superuser=True)).get("/").context["client"] == acme.client
+    member_too = person("both@sendmill.test", other.client, is_superuser=True)
+    assert signed_in(member_too).get("/").context["client"] == other.client
+
+
 def test_no_client_is_left_without_an_owner_who_can_sign_in(acme: Tenant, operator: Browser) -> None:
     owner, editor = member(acme.client, Role.OWNER), member(acme.client, Role.EDITOR)
     said = operator.post(f"/installation/people/{owner.pk}/deactivate/", follow=True)

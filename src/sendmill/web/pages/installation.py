@@ -115,7 +115,7 @@ def end_operator(request: PageRequest, user_id: int) -> HttpResponse:
     try:
         with transaction.atomic():
             user = operators.end_operator(user_id)
-            _record(request, None, "made no operator any more", user.email)
+            _record(request, None, "ended the operator role", user.email)
     except Conflict as error:
         messages.error(request, str(error))
         return redirect("web:installation-people")
