@@ -72,7 +72,16 @@ def entries(client: Client | None, *, before: int | None = None, actor: str = ""
     return list((rows if before is None else rows.filter(pk__lt=before))[: PAGE_ROWS + 1])
 
 
-def replace_in_log(client: Client, text: str, replace: Callable[[str], str]) -> None:
-    """Change the subjects that have `text` in them, in any case: somebody's address, when they are erased."""
-    for entry in AuditEntry.objects.filter(client=client, subject__icontains=text):
-        AuditEntry.objects.filter(pk=entry.pk).update(subject=replace(entry.subject))
+def replace_in_log(client: Client, replace: Callable[[str], str], *, after: int, at_most: int) -> int | None:
+    """Change the subjects of the next entries behind `after`: somebody's address in them, when they are erased.
+
+    The last one's key, to go on behind; None if there are no more. Programs may have left a million.
+    """
+    page = AuditEntry.objects.filter(client=client, pk__gt=after).order_by("pk").only("subject")[:at_most]
+    last = None
+    for entry in page:
+        last = entry.pk
+        replaced = replace(entry.subject)
+        if replaced != entry.subject:
+            AuditEntry.objects.filter(pk=entry.pk).update(subject=replaced)
+    return last

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from sendmill.accounts.models import Client, Membership, Role, User
 from tests.dns_server import DnsServer, dns_server
 
+PASSWORD = "correct-horse-battery"
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
@@ -89,6 +90,15 @@ def acme(new_tenant: Callable[[str], Tenant]) -> Tenant:
 @pytest.fixture
 def other(new_tenant: Callable[[str], Tenant]) -> Tenant:
     return new_tenant("other")
+
+
+@pytest.fixture
+def zoe(acme: Tenant) -> User:
+    """Somebody with a password."""
+    user = person("zoe@acme.test", acme.client, Role.EDITOR)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
 
 
 @pytest.fixture

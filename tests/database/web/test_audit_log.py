@@ -27,7 +27,7 @@ from sendmill.web import account_routes, routes
 from tests.database.campaigns.making import make_group, make_message, make_sender
 from tests.database.delivery.making import fill_group
 from tests.database.web import made, making
-from tests.database.web.conftest import BACKEND, Tenant, person, text_of
+from tests.database.web.conftest import BACKEND, PASSWORD, Tenant, person, text_of
 from tests.database.web.test_access import MADE, address, invitation_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -183,15 +183,14 @@ def test_pages_of_ones_own_account_have_words_for_what_they_change() -> None:
     }  # fmt: skip
 
 
-def test_what_a_person_changes_of_their_sign_in_is_in_the_installations_log(acme: Tenant, operator: Browser) -> None:
-    user = person("zoe@acme.test", acme.client)
-    user.set_password("correct-horse-battery")
-    user.save()
+def test_what_a_person_changes_of_their_sign_in_is_in_the_installations_log(
+    acme: Tenant, zoe: User, operator: Browser
+) -> None:
     browser = Browser(headers={"accept": "text/html"})
-    browser.post("/sign-in/", {"login": user.email, "password": "correct-horse-battery"})
+    browser.post("/sign-in/", {"login": zoe.email, "password": PASSWORD})
     new = {"password1": "another-horse-7", "password2": "another-horse-7"}
-    browser.post("/account/password/", {"oldpassword": "correct-horse-battery", **new})
-    shown = text_of(operator.get(f"/installation/audit/?actor={user.email}&kind=sign-in").content)
+    browser.post("/account/password/", {"oldpassword": PASSWORD, **new})
+    shown = text_of(operator.get(f"/installation/audit/?actor={zoe.email}&kind=sign-in").content)
     assert "signed in" in shown and "changed their password" in shown and "another-horse" not in shown
     assert "signed in" not in text_of(acme.owner.get("/settings/audit/").content)
 
@@ -277,11 +276,8 @@ def test_every_call_that_changes_something_leaves_an_entry(acme: Tenant) -> None
         assert token not in str(vars(entry)) and SECRET not in str(vars(entry)), (path, method)
 
 
-def test_who_uses_a_token_is_its_user_and_what_is_refused_leaves_nothing(acme: Tenant) -> None:
-    user = person("zoe@acme.test", acme.client)
-    user.set_password("correct-horse-battery")
-    user.save()
-    login = {"username": user.email, "password": "correct-horse-battery"}
+def test_who_uses_a_token_is_its_user_and_what_is_refused_leaves_nothing(acme: Tenant, zoe: User) -> None:
+    login = {"username": zoe.email, "password": PASSWORD}
     token = Browser().post("/auth/api-token-auth/", login).json()["token"]
     entry = newest()
     assert entry is not None and (entry.kind, entry.action) == (Kind.SIGN_IN, "got an API token by password")
@@ -290,7 +286,7 @@ def test_who_uses_a_token_is_its_user_and_what_is_refused_leaves_nothing(acme: T
     program.post("/email/senderid/", {"email": "nobody"})
     program.delete("/email/senderid/?_id=000000000000000000000000")
     (added,) = AuditEntry.objects.filter(kind=Kind.SENDERS)
-    assert (added.user, added.actor, added.token) == (user, user.email, f"login ({token[:8]}…)")
+    assert (added.user, added.actor, added.token) == (zoe, zoe.email, f"login ({token[:8]}…)")
     assert (added.action, added.subject) == ("added a sender", "news@acme.test")
     shown = text_of(acme.owner.get("/settings/audit/").content)
     assert f"zoe@acme.test API token login ({token[:8]}…) added a sender: news@acme.test" in shown

@@ -24,18 +24,7 @@ from sendmill.accounts import new_passwords, people
 from sendmill.accounts.models import AuditEntry, Client, PasswordRequest, Role, User
 from sendmill.errors import Conflict, NotFound
 from sendmill.web.password_mail import password_tasks
-from tests.database.web.conftest import Tenant, person, signed_in, text_of
-
-PASSWORD = "correct-horse-battery"
-
-
-@pytest.fixture
-def zoe(acme: Tenant) -> User:
-    """Somebody with a password."""
-    user = person("zoe@acme.test", acme.client, Role.EDITOR)
-    user.set_password(PASSWORD)
-    user.save()
-    return user
+from tests.database.web.conftest import PASSWORD, Tenant, signed_in, text_of
 
 
 def sign_in(browser: Browser, email: str, password: str, **fields: str) -> int:

@@ -8,12 +8,11 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import Client as Browser
 
-from sendmill.accounts.models import AuditEntry, Role, User
-from tests.database.web.conftest import Tenant, person, text_of
+from sendmill.accounts.models import AuditEntry, User
+from tests.database.web.conftest import PASSWORD, text_of
 from tests.oidc_provider import Provider, oidc_provider
 
 BEGIN, BACK = "/sign-in/with/oidc/", "/sign-in/with/oidc/back/"
-PASSWORD = "correct-horse-battery"
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +34,6 @@ def use(settings: Any, issuer: str, client_id: str, secret: str) -> None:
     app |= {"settings": {"server_url": issuer, "token_auth_method": "client_secret_basic"}}
     providers["openid_connect"]["APPS"] = [app]
     settings.SOCIALACCOUNT_PROVIDERS = providers
-
-
-@pytest.fixture
-def zoe(acme: Tenant) -> User:
-    user = person("zoe@acme.test", acme.client, Role.EDITOR)
-    user.set_password(PASSWORD)
-    user.save()
-    return user
 
 
 def come_back(provider: Provider, subject: str, browser: Browser) -> str:
