@@ -88,6 +88,10 @@ def pages(filled: Filled) -> list[Asked]:
         Asked("opt-outs, searched", "/opt-outs/?q=person77", is_part=True),
         Asked("senders", "/senders/"),
         Asked("sending domain", "/senders/domains/example.com/"),
+        Asked("audit log", "/settings/audit/"),
+        Asked("audit log, by somebody and kind", "/settings/audit/?actor=shop+(1a2b3c4d…)&kind=optouts"),
+        Asked("audit log, the oldest entry of its kind", "/settings/audit/?kind=tokens"),
+        Asked("audit log, the oldest of somebody's", "/settings/audit/?actor=shop+(1a2b3c4d…)&kind=senders"),
     ]
 
 
@@ -158,6 +162,7 @@ def fill(rows: int) -> tuple[Filled, Any]:
                 free_chunk(cursor, chunk.pk)
         if connection.vendor == "postgresql":
             cursor.execute("ANALYZE")
+    fill_audit_log(client, rows)
     draft = begin_draft(client, user)
     set_section(draft, "message", {"source": "reuse", "_id": message.object_id})
     use_group(draft, group.object_id)
@@ -170,6 +175,23 @@ def fill(rows: int) -> tuple[Filled, Any]:
     browser = Browser(headers={"accept": "text/html", "accept-encoding": "gzip"})
     browser.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
     return Filled(campaign.object_id, group.object_id, message.object_id, first, last, rows), browser
+
+
+def fill_audit_log(client: Any, rows: int) -> None:
+    """As many entries as there are contacts: a program has opted addresses out, after two other entries."""
+    from django.utils import timezone
+
+    from sendmill.accounts.models import AuditEntry, Kind, Via
+
+    token = "shop (1a2b3c4d…)"
+    entry = {"client": client, "actor": token, "token": token, "via": Via.API, "happened_on": timezone.now()}
+    AuditEntry.objects.create(**entry, kind=Kind.TOKENS, action="made an API token")
+    AuditEntry.objects.create(**entry, kind=Kind.SENDERS, action="added a sender")
+    for begin in range(0, rows, 10_000):
+        AuditEntry.objects.bulk_create(
+            AuditEntry(**entry, kind=Kind.OPTOUTS, action="added an opt-out", subject=address(number))
+            for number in range(begin, min(begin + 10_000, rows))
+        )
 
 
 def address(number: int) -> str:

@@ -4,7 +4,6 @@ What a user got wrong is answered with one line and exit code 2; what the machin
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -72,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     prune = _add(commands, "prune", _prune, "delete what is older than the retention settings, in short batches")
     prune.add_argument("--results-days", type=_at_least_one, metavar="N", help="default: SENDMILL_KEEP_RESULTS_DAYS")
     prune.add_argument("--imports-days", type=_at_least_one, metavar="N", help="default: SENDMILL_KEEP_IMPORTS_DAYS")
+    prune.add_argument("--audit-days", type=_at_least_one, metavar="N", help="default: SENDMILL_KEEP_AUDIT_DAYS")
     prune.add_argument("--archive", type=Path, metavar="FOLDER", help="first write results there, as JSON lines, gzip")
     prune.add_argument("--dry-run", action="store_true", help="count, and delete nothing")
     status = _add(commands, "status", _status, "what is being sent, how far it is, and how the relays are")
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add_client = _add(client, "add", _add_client, "add a client with its first user and an API token")
     add_client.add_argument("name", help="the client's name")
     add_client.add_argument("--email", required=True, help="the first user's address, with which they log in")
-    add_client.add_argument("--password", help="the first user's password; without one they can't log in yet")
+    add_client.add_argument("--password", help="the first user's password; without one a link to choose it is printed")
     add_client.add_argument("--json", action="store_true", help="print JSON")
     set_client = _add(client, "set", _set_client, "set the footer of a client's messages; without options, show it")
     set_client.add_argument("client", metavar="ID", help="the client's id, 24 hex digits")
@@ -228,9 +228,12 @@ def _prune(options: argparse.Namespace) -> int:
 
     from sendmill.commands import prune
 
-    results_days = options.results_days or settings.SENDMILL_KEEP_RESULTS_DAYS
-    imports_days = options.imports_days or settings.SENDMILL_KEEP_IMPORTS_DAYS
-    return prune.prune(results_days, imports_days, options.archive, options.dry_run)
+    keeping = prune.Keeping(
+        options.results_days or settings.SENDMILL_KEEP_RESULTS_DAYS,
+        options.imports_days or settings.SENDMILL_KEEP_IMPORTS_DAYS,
+        options.audit_days or settings.SENDMILL_KEEP_AUDIT_DAYS,
+    )
+    return prune.prune(keeping, options.archive, options.dry_run)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -246,33 +249,21 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _add_client(options: argparse.Namespace) -> int:
-    from sendmill import schema
-    from sendmill.accounts.clients import add_client
+    from sendmill.commands import client
 
-    schema.migrate()
-    client, user, token = add_client(options.name, options.email, options.password)
-    if options.json:
-        print(json.dumps({"client_id": client.object_id, "username": user.email, "token": token}))
-    else:
-        print(f"client    {client.object_id}\nusername  {user.email}\ntoken     {token}   (shown this once)")
-    return 0
+    return client.add(options.name, options.email, options.password, options.json)
 
 
 def _set_client(options: argparse.Namespace) -> int:
-    from sendmill.commands.client import set_client
+    from sendmill.commands import client
 
-    return set_client(options.client, options.footer, options.postal_address, options.language, options.json)
+    return client.set_footer(options.client, options.footer, options.postal_address, options.language, options.json)
 
 
 def _add_token(options: argparse.Namespace) -> int:
-    from sendmill.accounts.clients import find_client
-    from sendmill.accounts.tokens import issue_token
-    from sendmill.commands.preconditions import require_current_schema
+    from sendmill.commands import client
 
-    require_current_schema()
-    token = issue_token(find_client(options.client), None, "command line")
-    print(json.dumps({"token": token}) if options.json else f"token  {token}   (shown this once)")
-    return 0
+    return client.add_token(options.client, options.json)
 
 
 def _add_dkim_key(options: argparse.Namespace) -> int:

@@ -72,6 +72,8 @@ SETTINGS = (
             "How many days `sendmill prune` keeps the results of a campaign that has ended. Empty: for ever."),
     Setting("SENDMILL_KEEP_IMPORTS_DAYS", "", days,
             "How many days `sendmill prune` keeps what imports counted and rejected. Empty: for ever."),
+    Setting("SENDMILL_KEEP_AUDIT_DAYS", "", days,
+            "How many days `sendmill prune` keeps entries of the audit log. Empty: for ever."),
     Setting("SENDMILL_MAX_UPLOAD", "1073741824", positive_integer, "Largest request in bytes."),
     Setting("SENDMILL_DNS_SERVERS", "", servers,
             "DNS servers that the checks of sending domains ask, `address` or `address:port`, comma-separated. "
@@ -113,6 +115,7 @@ SENDMILL_EXPIRY_SECONDS: float = _values["SENDMILL_EXPIRY_SECONDS"]
 SENDMILL_LEASE_SECONDS: float = _values["SENDMILL_LEASE_SECONDS"]
 SENDMILL_KEEP_RESULTS_DAYS: int | None = _values["SENDMILL_KEEP_RESULTS_DAYS"]
 SENDMILL_KEEP_IMPORTS_DAYS: int | None = _values["SENDMILL_KEEP_IMPORTS_DAYS"]
+SENDMILL_KEEP_AUDIT_DAYS: int | None = _values["SENDMILL_KEEP_AUDIT_DAYS"]
 SENDMILL_MAX_UPLOAD: int = _values["SENDMILL_MAX_UPLOAD"]
 SENDMILL_DNS_SERVERS: tuple[tuple[str, int], ...] = _values["SENDMILL_DNS_SERVERS"]
 SENDMILL_METRICS_TOKEN: str = _values["SENDMILL_METRICS_TOKEN"]
@@ -265,12 +268,15 @@ CSRF_FAILURE_VIEW = "sendmill.web.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(SENDMILL_PUBLIC_URL))]
 
 ACCOUNT_ADAPTER = "sendmill.web.sign_in.AccountAdapter"
-ACCOUNT_FORMS = {"login": "sendmill.web.sign_in_form.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "sendmill.web.sign_in_form.SignInForm",
+    "reset_password": "sendmill.web.sign_in_form.NewPasswordForm",
+}
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "sendmill.accounts.new_passwords.NewPasswordTokens"  # noqa: S105 - a class
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation is a confirmation
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # mail goes to people who are known here, whoever asks
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = {"login_failed": None}  # django-axes counts those, for all nodes
@@ -281,11 +287,15 @@ MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Sendmill"
 MFA_TOTP_TOLERANCE = 1  # the code before, too: who types it needs some of its 30 seconds (RFC 6238 5.2)
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https  # browsers themselves allow it on localhost alone
-SOCIALACCOUNT_ADAPTER = "sendmill.web.sign_in.SingleSignOnAdapter"
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
-SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_ADAPTER = "sendmill.web.single_sign_on.SingleSignOnAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that is sent elsewhere would need a looser policy than form-action 'self'
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": _single_sign_on()}}
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": _single_sign_on(),
+        "provider_class": "sendmill.web.single_sign_on.Provider",
+    }
+}
 EMAIL_BACKEND = "sendmill.delivery.notices.RelayEmailBackend"
 DEFAULT_FROM_EMAIL = _values["SENDMILL_NOTICE_SENDER"] or f"sendmill@{mail_domain(SENDMILL_PUBLIC_URL)}"
 

@@ -1,8 +1,10 @@
-"""What the overview and the settings show: campaigns that are done, paused and to come, and tokens."""
+"""What the overview, the settings and the installation show: campaigns that are done, paused and to come; people."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
-from tests.browser.site import Site
+from tests.browser.session import Session
+from tests.browser.site import PASSWORD, Site, accept
 from tests.end_to_end.campaigns import (
     add_sender,
     attributes,
@@ -23,6 +25,11 @@ OVERVIEW_PAGES = {
     "settings-tokens": "/settings/tokens/",
     "settings-delivery": "/settings/delivery/",
     "settings-audit": "/settings/audit/",
+    "settings-audit-none": "/settings/audit/?actor=nobody",
+    "installation": "/installation/",
+    "installation-add": "/installation/add/",
+    "installation-people": "/installation/people/",
+    "installation-audit": "/installation/audit/",
 }
 SIGN_IN_PAGES = {
     "sign-in": "/sign-in/",
@@ -33,7 +40,8 @@ SIGN_IN_PAGES = {
 
 
 def fill_overview(site: Site) -> None:
-    """Three campaigns of one sender."""
+    """Three campaigns of one sender; another client, whose owner is deactivated."""
+    _add_people(site)
     sender = add_sender(site.api, "news@cafe.test")
     yesterday = datetime.now(UTC) - timedelta(days=1)
     done = {
@@ -47,3 +55,20 @@ def fill_overview(site: Site) -> None:
     post_campaign(site.api, attributes(sender, schedule=later), csv).expect(201)
     paused = {**later, "name": "Recipes of the week", "start_date": "2031-01-01 09:00"}
     set_status(site.api, identifier(post_campaign(site.api, attributes(sender, schedule=paused), csv).json), "paused")
+
+
+def _add_people(site: Site) -> None:
+    session = Session(site)
+    session.get("/installation/add/")
+    for path, fields in {
+        "/installation/add/": {
+            "name": "Bakery <b>& sons</b>",
+            "email": "owner@a-rather-long-name-for-a-bakery.example",
+        },
+        "/settings/people/": {"email": "ana@cafe.test", "role": "editor"},
+    }.items():
+        made = session.post(path, fields)
+        accept(re.search(r'value="(http[^"]+/invitation/[^"]+)"', made)[1], password=PASSWORD)  # type: ignore[index]
+    session.post("/settings/people/", {"email": "bo@cafe.test", "role": "viewer"})
+    people = session.get("/installation/people/?q=ana@")
+    session.post(re.search(r'action="([^"]+/deactivate/)"', people)[1], {})  # type: ignore[index]

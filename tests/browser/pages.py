@@ -26,7 +26,7 @@ class Shown(NamedTuple):
 def fill(site: Site) -> Things:
     """Makes what the pages show, through the API."""
     fill_overview(site)
-    return fill_campaigns(site) | fill_contacts(site)
+    return fill_contacts(site) | fill_campaigns(site)
 
 
 PAGES = (

@@ -2,22 +2,25 @@
 
 import atexit
 import functools
-import json
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+import requests
 from playwright.sync_api import BrowserContext
 
 from tests.dns_server import DnsServer, dns_server
 from tests.end_to_end.api_client import ApiClient
 from tests.end_to_end.server import Server
+from tests.end_to_end.waiting import wait_for
 
 PASSWORD = "correct-horse-battery"
 
 
 class Site(NamedTuple):
-    """A running server, its client "Café Zoë", the owner's address, and the API for making things."""
+    """A running server, its client "Café Zoë", the address of the owner, who is an operator, and the API for making
+    things."""
 
     server: Server
     api: ApiClient
@@ -30,12 +33,28 @@ class Site(NamedTuple):
 
 def make_site(folder: Path, smtp_url: str = "outbox:") -> Site:
     """Starts it. Who calls this ends it with `site.server.discard()`."""
-    host, port = _dns().address
-    server = Server(folder, smtp_url, is_migrated=False, SENDMILL_DNS_SERVERS=f"{host}:{port}").start()
+    server = Server(folder, smtp_url, is_migrated=False, SENDMILL_DNS_SERVERS=dns_servers()).start()
     owner = "zoe@cafe.test"
-    made = server.command("client", "add", "Café Zoë", "--email", owner, "--password", PASSWORD, "--json")
-    access = json.loads(made)
+    link = wait_for(lambda: re.search(r"http\S+/invitation/\S+", server.log()), 20, "the link")[0]
+    accept(link, name="Café Zoë", email=owner, password=PASSWORD)
+    login = {"username": owner, "password": PASSWORD}
+    access = requests.post(f"{server.url}/auth/api-token-auth/", json=login, timeout=30).json()
     return Site(server, ApiClient(server.url, access["token"], access["client_id"]), owner)
+
+
+def accept(link: str, **fields: str) -> None:
+    """Does what a link of an invitation leads to."""
+    browser = requests.Session()
+    form = browser.get(link, timeout=30).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)[1]  # type: ignore[index]
+    answer = browser.post(link, {**fields, "csrfmiddlewaretoken": token}, timeout=30)
+    assert "Overview" in answer.text, answer.text
+
+
+def dns_servers() -> str:
+    """What the setting of that name has to be, for a server that asks nobody outside."""
+    host, port = _dns().address
+    return f"{host}:{port}"
 
 
 @functools.cache

@@ -10,9 +10,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from sendmill.accounts.models import Client
+from sendmill.accounts import audit
+from sendmill.accounts.models import AuditEntry, Client, Kind
 from sendmill.campaigns.models import Campaign, Phase, Status
-from sendmill.commands.prune import prune
+from sendmill.commands.prune import Keeping, prune
 from sendmill.contacts.models import Import, ImportKind, RejectedRow
 from sendmill.delivery import pruning
 from sendmill.delivery.chunk_counts import free_chunk
@@ -60,7 +61,7 @@ def test_old_results_go_into_the_archive_and_the_counts_stay(tmp_path: Path) -> 
         earlier = {"state": State.DEFERRED, "attempts": 0, "reply_code": 451, "reply": "busy", "relay": "mx:25"}
         DeliveryAttempt.objects.create(delivery=delivery, recorded_ms=1_000, **earlier)
     before, counts = results(client, old), count_campaign(old.pk)
-    assert prune(30, None, tmp_path, dry_run=False) == 0
+    assert prune(Keeping(30, None, None), tmp_path, dry_run=False) == 0
     assert results(client, old) == []
     assert len(results(client, young)) == 45
     assert Delivery.objects.count() == 45
@@ -97,9 +98,9 @@ def test_a_prune_that_broke_off_goes_on_and_keeps_its_archive(tmp_path: Path, mo
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("sendmill.commands.prune.delete_next", break_off)
-        prune(30, None, tmp_path, dry_run=False)
+        prune(Keeping(30, None, None), tmp_path, dry_run=False)
     assert 0 < Delivery.objects.count() < 45
-    prune(30, None, tmp_path, dry_run=False)
+    prune(Keeping(30, None, None), tmp_path, dry_run=False)
     assert Delivery.objects.count() == 0
     (archived,) = tmp_path.rglob("*.gz")
     assert len(gzip.decompress(archived.read_bytes()).splitlines()) == 45
@@ -110,7 +111,7 @@ def test_nothing_is_deleted_that_is_not_in_the_archive(tmp_path: Path) -> None:
     ended_campaign(make_client(), 40)
     (tmp_path / "file").touch()
     with pytest.raises(SendmillError, match="can't be written"):
-        prune(30, None, tmp_path / "file", dry_run=False)
+        prune(Keeping(30, None, None), tmp_path / "file", dry_run=False)
     assert Delivery.objects.count() == 45
 
 
@@ -118,16 +119,16 @@ def test_only_what_has_ended_goes(capsys: pytest.CaptureFixture[str]) -> None:
     running = expanded_campaign(30)
     Campaign.objects.update(modified_on=timezone.now() - timedelta(days=400))
     ended = ended_campaign(make_client(), 400)
-    prune(30, None, None, dry_run=True)
+    prune(Keeping(30, None, None), None, dry_run=True)
     assert "45 results of 1 campaigns" in capsys.readouterr().out
     assert Delivery.objects.count() == 75
-    prune(None, None, None, dry_run=False)
+    prune(Keeping(None, None, None), None, dry_run=False)
     assert Delivery.objects.count() == 75
     # Taken up again after it was chosen: nothing of it is touched.
     Campaign.objects.filter(pk=ended.pk).update(phase=Phase.SENDING)
     assert pruning.delete_next(ended.pk) == 0
     Campaign.objects.filter(pk=ended.pk).update(phase=Phase.CLOSED)
-    prune(30, None, None, dry_run=False)
+    prune(Keeping(30, None, None), None, dry_run=False)
     assert Delivery.objects.count() == 30
     assert Chunk.objects.get(campaign=running).rows == 30
 
@@ -139,7 +140,22 @@ def test_old_imports_go_with_what_they_rejected_and_lists_stay() -> None:
     first = Import.objects.order_by("pk").first()
     assert first is not None
     Import.objects.filter(pk=first.pk).update(modified_on=timezone.now() - timedelta(days=91))
-    prune(None, 90, None, dry_run=False)
+    prune(Keeping(None, 90, None), None, dry_run=False)
     assert not Import.objects.filter(pk=first.pk).exists()
     assert RejectedRow.objects.count() == Import.objects.count() == 1
     assert emails_of(group) == ["a@example.com"]
+
+
+def test_old_entries_of_the_audit_log_go_and_the_rest_is_kept_without_a_setting() -> None:
+    for client in (make_client(), None):
+        for subject in ("old", "new"):
+            audit.record(client, audit.command_line(), Kind.SETTINGS, "did", subject)
+    AuditEntry.objects.filter(subject="old").update(happened_on=timezone.now() - timedelta(days=366))
+    prune(Keeping(None, None, None), None, dry_run=False)
+    prune(Keeping(None, None, 365), None, dry_run=True)
+    assert AuditEntry.objects.filter(subject="old").count() == 2
+    prune(Keeping(None, None, 365), None, dry_run=False)
+    assert not AuditEntry.objects.filter(subject="old").exists()
+    assert AuditEntry.objects.filter(subject="new").count() == 2
+    pruned = AuditEntry.objects.filter(client=None, action="pruned").order_by("pk")
+    assert list(pruned.values_list("subject", flat=True)) == ["", "audit of 365 days"]

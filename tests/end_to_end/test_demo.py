@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.end_to_end.processes import kill_session, processes_of_session
 from tests.end_to_end.server import Server
@@ -122,6 +123,7 @@ def test_it_stays_up_with_commands_that_work_until_ctrl_c(new_demo: Callable[...
     assert {path.name for path in (tmp_path / "data").glob("demo*")} == {"demo", "demo-2"}
     servers = [demo.server_pid() for demo in demos]
     check_commands(demos[0].output())
+    check_link(demos[0].output())
     demos[0].process.send_signal(signal.SIGINT)
     demos[1].process.send_signal(signal.SIGTERM)
     for demo, server in zip(demos, servers, strict=True):
@@ -144,6 +146,24 @@ def check_commands(output: str) -> None:
     assert answers[1].count('"disposition":') == 3
     assert '"rejected_rows":1' in answers[2]
     assert '"email":"hanako.sato@example.com"' in answers[3]
+
+
+def check_link(output: str) -> None:
+    """Raises AssertionError unless the link leads to a password, once, and that into the dashboard of the demo."""
+    link, address = re.search(r"(http\S+/password/\S+)\s+Then sign in:\s+(http\S+)", output).groups()  # type: ignore[union-attr]
+    session = requests.Session()
+
+    def send(page: requests.Response, **fields: str) -> requests.Response:
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]  # type: ignore[index]
+        return session.post(page.url, {**fields, "csrfmiddlewaretoken": token}, timeout=30)
+
+    password = "correct-horse-battery"
+    chosen = send(session.get(link, timeout=30), password1=password, password2=password)
+    assert "Your new password is set" in chosen.text
+    overview = send(session.get(address, timeout=30), login="reader@example.com", password=password)
+    assert "Overview" in overview.text and "Bookshop" in overview.text, overview.text
+    assert "New books" in session.get(f"{address}campaigns/", timeout=30).text
+    assert "This link no longer works" in session.get(link, timeout=30).text
 
 
 @runs_once

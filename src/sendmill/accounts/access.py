@@ -41,6 +41,8 @@ def clients_of(user: User) -> QuerySet[Client]:
 
 
 def chosen_client(user: User, object_id: str) -> Client | None:
-    """The client with this id, if the user may look at it; else the first that they may; None if there is none."""
+    """The client with this id, if the user may look at it; else the first that they belong to, and for an operator who
+    belongs to none the first of all; None if there is none."""
     clients = clients_of(user)
-    return clients.filter(object_id=parse_object_id(object_id)).first() or clients.first()
+    chosen = clients.filter(object_id=parse_object_id(object_id)).first()
+    return chosen or clients.filter(memberships__user=user).first() or clients.first()

@@ -47,6 +47,11 @@ def add_client(name: str, email: str, password: str | None = None) -> NewClient:
         raise InvalidField("email", "A user with this email address exists already.") from None
 
 
+def make_client(name: str) -> Client:
+    """A client that nobody belongs to yet. Raises InvalidField("name")."""
+    return Client.objects.create(name=checked_name(name))
+
+
 def rename(client: Client, name: str) -> None:
     """Give the client another name. Raises InvalidField("name")."""
     client.name = checked_name(name)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 from sendmill.ids import new_object_id
 from sendmill.languages import LANGUAGES
@@ -45,7 +46,8 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who logs in. What they may see is said by their memberships; `is_superuser` is an operator's mark.
 
-    `timezone` is the one that pages show times in; without one it is the browser's.
+    `timezone` is the one that pages show times in; without one it is the browser's. `deactivations` counts how often
+    they were: sessions from before one don't come back with the user.
     """
 
     email = models.EmailField(max_length=254, unique=True)
@@ -53,6 +55,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(auto_now_add=True)
     timezone = models.CharField(max_length=64, blank=True, default="", db_default="")
+    deactivations = models.PositiveIntegerField(default=0, db_default=0)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -66,6 +69,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_operator(self) -> bool:
         """Whether this is one of the people who run the installation: they stand above all clients."""
         return self.is_superuser
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session has to hold to be this user's: Django's hash of the password, until a deactivation."""
+        of_password: str = super()._get_session_auth_hash(secret)  # type: ignore[misc] # django-stubs doesn't know it
+        if not self.deactivations:
+            return of_password
+        return salted_hmac(f"deactivation {self.deactivations}", of_password, secret, algorithm="sha256").hexdigest()
 
 
 class Role(models.TextChoices):
@@ -110,21 +120,66 @@ class Invitation(models.Model):
         return f"{self.email} as {self.role}"
 
 
-class AuditEntry(models.Model):
-    """Something that somebody did. `email` stays when the user is gone."""
+class Via(models.TextChoices):
+    """By what something was done."""
 
-    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    DASHBOARD = "dashboard", "Dashboard"
+    API = "api", "API"
+    COMMAND = "command", "Command line"
+
+
+class Kind(models.TextChoices):
+    """What an entry of the audit log is about."""
+
+    CAMPAIGNS = "campaigns", "Campaigns"
+    MESSAGES = "messages", "Messages"
+    CONTACTS = "contacts", "Contacts"
+    OPTOUTS = "optouts", "Opt-outs"
+    SENDERS = "senders", "Senders and DKIM keys"
+    PEOPLE = "people", "People and roles"
+    TOKENS = "tokens", "API tokens"
+    SETTINGS = "settings", "Settings and limits"
+    SIGN_IN = "sign-in", "Sign-in"
+
+
+class AuditEntry(models.Model):
+    """Something that somebody did. Without a client it concerns the installation, and operators see it.
+
+    `actor` is the user's address, which stays when the user is gone; of a token that is nobody's the token, and of the
+    command line the system's user. `token` is the one that was used.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+", null=True)
     user = models.ForeignKey(User, on_delete=models.SET_NULL, related_name="+", null=True)
-    email = models.CharField(max_length=254, blank=True)
+    actor = models.CharField(max_length=254, blank=True, db_column="email")
+    via = models.CharField(max_length=10, choices=Via.choices, default=Via.DASHBOARD, db_default=Via.DASHBOARD)
+    token = models.CharField(max_length=254, blank=True, default="", db_default="")
+    kind = models.CharField(max_length=10, choices=Kind.choices, blank=True, default="", db_default="")
     action = models.CharField(max_length=100)
     subject = models.CharField(max_length=500, blank=True)
     happened_on = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["client", "-id"], name="audit_of_client")]
+        indexes = [
+            models.Index(fields=["client", "-id"], name="audit_of_client"),
+            models.Index(fields=["client", "actor", "-id"], name="audit_of_actor"),
+            models.Index(fields=["client", "kind", "-id"], name="audit_of_kind"),
+            models.Index(fields=["client", "actor", "kind", "-id"], name="audit_of_actor_and_kind"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.email} {self.action} {self.subject}"
+        return f"{self.actor} {self.action} {self.subject}"
+
+
+class PasswordRequest(models.Model):
+    """Somebody has asked for a new password, whether there is a user with this address or not: who asks can't tell."""
+
+    email = models.EmailField(max_length=254)
+    asked_on = models.DateTimeField()
+    next_try_on = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.email
 
 
 class ApiToken(models.Model):

@@ -16,13 +16,14 @@ from rest_framework.views import APIView
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find
+from sendmill.api.audit import record
 from sendmill.api.authentication import client_of
 from sendmill.api.body import MultiPartParser
 from sendmill.api.openapi import ID, IMPORT_HEADER, WRITE, answers, csv_form
 from sendmill.api.requests import checked, required_id
 from sendmill.api.uploads import uploaded_file
 from sendmill.contacts.importer import run_import
-from sendmill.contacts.models import ContactGroup, ImportKind
+from sendmill.contacts.models import ACTIONS, ContactGroup, ImportKind
 
 _NAME_INDEX = "The index of the name column in the CSV file. Note that indexes start from 0."
 _EMAIL_INDEX = "The index of the email column in the CSV file. Note that indexes start from 0."
@@ -53,6 +54,7 @@ class BulkView(APIView):
         group = self.group(client, request)
         file = uploaded_file(request, "csv_file")
         done = run_import(client, self.kind, group, file, **checked(self.body, request))
+        record(request, ACTIONS[self.kind], group.tag if group else "")
         return Response(status=200, headers={IMPORT_HEADER.name: done.object_id})
 
     def group(self, client: Client, request: Request) -> ContactGroup | None:

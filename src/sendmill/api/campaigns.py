@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sendmill.accounts.resources import find, pages
+from sendmill.api.audit import record
 from sendmill.api.authentication import client_of
 from sendmill.api.body import parse_json
 from sendmill.api.exceptions import TooLarge
@@ -33,8 +34,8 @@ from sendmill.api.resources import ids_of, times_of
 from sendmill.api.streaming import array_of_rows, stream_answer
 from sendmill.api.uploads import uploaded_file
 from sendmill.campaigns.creation import create_campaign
-from sendmill.campaigns.lifecycle import SETTABLE
-from sendmill.campaigns.models import Campaign
+from sendmill.campaigns.lifecycle import ACTIONS, SETTABLE
+from sendmill.campaigns.models import Campaign, Status
 from sendmill.delivery.control import set_status
 
 # What a campaign sends, copied when it starts: as large as a message, and not shown.
@@ -80,13 +81,16 @@ class CampaignView(APIView):
             uploaded_file(request, "csv_file"),
             uploaded_file(request, "message_file"),
         )
+        record(request, "made a campaign", created.campaign.name)
         headers = {IMPORT_HEADER.name: created.import_object_id} if created.import_object_id else None
         return Response(_shape(created.campaign), status=201, headers=headers)
 
     def put(self, request: Request) -> HttpResponseBase:
         client = client_of(request)
-        object_id = find(Campaign, client, required_id(request)).object_id
-        set_status(client, object_id, **checked_changes(CampaignStatusBody, request))
+        campaign = find(Campaign, client, required_id(request))
+        fields = checked_changes(CampaignStatusBody, request)
+        set_status(client, campaign.object_id, **fields)
+        record(request, ACTIONS[Status(fields["status"])], campaign.name)
         return no_content()
 
 

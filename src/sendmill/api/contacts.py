@@ -31,6 +31,7 @@ class ContactGroupBody(serializers.Serializer[Any]):
 @describe_resource("ContactGroup", "contact group", ContactGroupBody, needed=True, put_shows=True)
 class ContactGroupView(ResourceView[ContactGroup]):
     model = ContactGroup
+    noun = "a contact group"
     body = ContactGroupBody
     part = Part.CONTACT_GROUP
 

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sendmill.accounts.resources import find
+from sendmill.api.audit import record
 from sendmill.api.authentication import client_of
 from sendmill.api.body import MultiPartParser
 from sendmill.api.openapi import (
@@ -36,7 +37,7 @@ from sendmill.contacts.import_log import (
     rejected_csv,
     rejected_pages,
 )
-from sendmill.contacts.models import ContactGroup, Import, ImportKind, RejectedRow
+from sendmill.contacts.models import ACTIONS, ContactGroup, Import, ImportKind, RejectedRow
 
 
 class JobBody(serializers.Serializer[Any]):
@@ -80,6 +81,8 @@ class ImportView(APIView):
             raise serializers.ValidationError({"tag": ["Give the group by _id or by tag, one of the two."]})
         group = find(ContactGroup, client, group_id) if group_id else None
         job = add_job(client, kind, group, file, columns, tag=wanted.get("tag", ""), dry_run=wanted["dry_run"])
+        if not job.dry_run:
+            record(request, ACTIONS[kind], group.tag if group else wanted["tag"])
         return Response(_head(job) | _tail(job), status=202)
 
     @extend_schema(

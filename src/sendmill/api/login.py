@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
+from django.db import transaction
 from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
@@ -11,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sendmill.accounts import lockout
+from sendmill.accounts import audit, lockout
 from sendmill.accounts.clients import client_of
-from sendmill.accounts.models import User
+from sendmill.accounts.models import Kind, User, Via
 from sendmill.accounts.tokens import issue_login_token
 from sendmill.api.openapi import answers, reference
 from sendmill.api.requests import checked
@@ -48,7 +49,10 @@ class LoginView(APIView):
             raise serializers.ValidationError(_REFUSED)
         # Forgets the failures before it, and notes the time on the user.
         user_logged_in.send(sender=User, request=http_request, user=user)
-        return Response({"token": issue_login_token(client, user), "client_id": client.object_id})
+        with transaction.atomic():
+            token = issue_login_token(client, user)
+            audit.record(client, audit.person(user, Via.API), Kind.SIGN_IN, "got an API token by password")
+        return Response({"token": token, "client_id": client.object_id})
 
 
 def client_address(request: HttpRequest) -> str | None:

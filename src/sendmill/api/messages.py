@@ -21,6 +21,7 @@ class MessageBody(serializers.Serializer[Any]):
 @describe_resource("Message", "message", MessageBody, needed=True)
 class MessageView(ResourceView[Message]):
     model = Message
+    noun = "a message"
     body = MessageBody
     part = Part.MESSAGE
     page_rows = 10  # one message may have 16 MiB

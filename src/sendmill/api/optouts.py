@@ -19,6 +19,7 @@ class OptOutBody(serializers.Serializer[Any]):
 @describe_resource("OptOut", "opt-out", OptOutBody)
 class OptOutView(ResourceView[OptOut]):
     model = OptOut
+    noun = "an opt-out"
     body = OptOutBody
 
     def shape(self, row: OptOut) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sendmill.api.audit import record
 from sendmill.api.authentication import client_of
 from sendmill.api.openapi import OPTIONAL_ID, READ, WRITE, answers, list_or_one, reference
 from sendmill.api.rendering import oid, time_text
@@ -31,7 +33,10 @@ class ErasureView(APIView):
     )  # fmt: skip
     def post(self, request: Request) -> HttpResponseBase:
         fields = checked(EraseBody, request)
-        return Response(_shape(ask(client_of(request), fields["email"], requested_by="API")), status=202)
+        with transaction.atomic():
+            erasure = ask(client_of(request), fields["email"], requested_by="API")
+            record(request, "erased a person", erasure.object_id)
+        return Response(_shape(erasure), status=202)
 
     @extend_schema(
         operation_id="getErasure", summary="List erasures, or get one (an addition)",

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.views import APIView
 
 from sendmill.accounts.resources import find
 from sendmill.addresses import address_key
+from sendmill.api.audit import record
 from sendmill.api.authentication import client_of
 from sendmill.api.openapi import ID, READ, answers, reference
 from sendmill.api.rendering import oid, time_text
@@ -54,9 +56,13 @@ class RetryView(APIView):
         responses=answers({202: reference("Retry")}, (400, 401, 403, 404, 409, 503)),
     )  # fmt: skip
     def post(self, request: Request) -> Response:
-        object_id = required_id(request)
-        recipients = retry_failed(client_of(request), object_id)
-        return Response({"campaign_id": oid(object_id.lower()), "recipients": recipients}, status=202)
+        client = client_of(request)
+        campaign = find(Campaign, client, required_id(request))
+        with transaction.atomic():
+            recipients = retry_failed(client, campaign.object_id)
+            if recipients:
+                record(request, f"retried {recipients:,} failed recipients", campaign.name)
+        return Response({"campaign_id": oid(campaign.object_id), "recipients": recipients}, status=202)
 
 
 def _time_or_none(moment: datetime | None) -> str | None:

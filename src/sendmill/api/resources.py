@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import PAGE_ROWS, Resource, find, pages
+from sendmill.api.audit import record
 from sendmill.api.authentication import client_of
 from sendmill.api.rendering import no_content, oid, time_text
 from sendmill.api.requests import checked, checked_changes, requested_id, required_id, window
@@ -22,10 +23,12 @@ from sendmill.campaigns.lifecycle import Part, ensure_unused
 class ResourceView(APIView, Generic[Resource]):
     """One path for a resource: the list, or with `?_id=` one row.
 
-    `body` has the fields that may be posted; `part` says what a campaign needs a row as, None for what none needs.
+    `body` has the fields that may be posted; `noun` is what the audit log calls a row; `part` says what a campaign
+    needs one as, None for what none needs.
     """
 
     model: type[Resource]
+    noun: ClassVar[str]
     body: ClassVar[type[serializers.Serializer[Any]]]
     part: ClassVar[Part | None] = None
     page_rows: ClassVar[int] = PAGE_ROWS
@@ -56,7 +59,11 @@ class ResourceView(APIView, Generic[Resource]):
         return stream_answer(request, array_of_rows(rows, self.shape))
 
     def post(self, request: Request) -> HttpResponseBase:
-        return Response(self.shape(self.add(client_of(request), checked(self.body, request))), status=201)
+        fields = checked(self.body, request)
+        with transaction.atomic():
+            row = self.add(client_of(request), fields)
+            record(request, f"added {self.noun}", str(row))
+        return Response(self.shape(row), status=201)
 
     def put(self, request: Request) -> HttpResponseBase:
         self.updated(request)
@@ -66,15 +73,21 @@ class ResourceView(APIView, Generic[Resource]):
         """The row that the request names, changed as it says."""
         client = client_of(request)
         object_id = find(self.model, client, required_id(request)).object_id
-        return self.change(client, object_id, checked_changes(self.body, request))
+        fields = checked_changes(self.body, request)
+        with transaction.atomic():
+            row = self.change(client, object_id, fields)
+            record(request, f"changed {self.noun}", str(row))
+        return row
 
     def delete(self, request: Request) -> HttpResponseBase:
         client = client_of(request)
         object_id = required_id(request)
         with transaction.atomic():
+            row = find(self.model, client, object_id)
             if self.part:
                 ensure_unused(client, self.part, object_id)
             self.remove(client, object_id)
+            record(request, f"deleted {self.noun}", str(row))
         return no_content()
 
 

@@ -21,6 +21,7 @@ class SenderBody(serializers.Serializer[Any]):
 @describe_resource("Sender", "registered from-address", SenderBody, needed=True)
 class SenderView(ResourceView[Sender]):
     model = Sender
+    noun = "a sender"
     body = SenderBody
     part = Part.SENDER
 

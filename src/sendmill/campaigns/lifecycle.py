@@ -42,7 +42,13 @@ from sendmill.senders.models import Sender
 
 log = structlog.get_logger()
 
-SETTABLE = (Status.ACTIVE, Status.PAUSED, Status.CANCELLED)
+ACTIONS = {
+    Status.ACTIVE: "resumed a campaign",
+    Status.PAUSED: "paused a campaign",
+    Status.CANCELLED: "cancelled a campaign",
+}
+"""What can be done to a campaign by setting its status, as the audit log calls it."""
+SETTABLE = tuple(ACTIONS)
 UNFINISHED = (Status.ACTIVE, Status.PAUSED)
 
 

@@ -2,7 +2,11 @@
 
 import json
 
+from django.db import transaction
+
 from sendmill.accounts.clients import find_client
+from sendmill.accounts.models import Kind
+from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
 from sendmill.senders import dkim_keys
 from sendmill.senders.models import DkimKey
@@ -14,7 +18,9 @@ def add(domain: str, selector: str | None, algorithm: str, client_id: str | None
     """Make a key and print its record."""
     require_current_schema()
     client = None if client_id is None else find_client(client_id)
-    added = dkim_keys.add_key(domain, selector, algorithm, client)
+    with transaction.atomic():
+        added = dkim_keys.add_key(domain, selector, algorithm, client)
+        record(client, Kind.SENDERS, "made a DKIM key", f"{added.selector}._domainkey.{added.domain}")
     name = f"{added.selector}._domainkey.{added.domain}"
     value = dkim_keys.public_key_record(added.key)
     if as_json:
@@ -66,7 +72,9 @@ def _zone_entry(record: dict[str, str | None]) -> str:
 def remove(domain: str, selector: str) -> int:
     """Delete a key."""
     require_current_schema()
-    dkim_keys.remove_key(domain, selector)
+    with transaction.atomic():
+        removed = dkim_keys.remove_key(domain, selector)
+        record(removed.client, Kind.SENDERS, "deleted a DKIM key", str(removed))
     print(f"The key {selector} of {domain} is deleted.")
     return 0
 

@@ -4,8 +4,11 @@ import json
 import sys
 import time
 
-from sendmill.accounts import audit
+from django.db import transaction
+
 from sendmill.accounts.clients import find_client
+from sendmill.accounts.models import Kind
+from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
 from sendmill.people.erasing import Step, ask, take_step
 
@@ -16,8 +19,9 @@ def erase_person(client_id: str, email: str, as_json: bool) -> int:
     """Erase the person and print what was done. Interrupted, the server goes on with it."""
     require_current_schema()
     client = find_client(client_id)
-    erasure = ask(client, email, requested_by="command line")
-    audit.record(client, None, "erased a person", erasure.object_id)
+    with transaction.atomic():
+        erasure = ask(client, email, requested_by="command line")
+        record(client, Kind.CONTACTS, "erased a person", erasure.object_id)
     is_told = False
     while (step := take_step(erasure.pk)) != Step.FINISHED:
         if step == Step.WAIT:

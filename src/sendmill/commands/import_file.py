@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 from sendmill.accounts.clients import find_client
+from sendmill.accounts.models import Kind
+from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
 from sendmill.contacts.column_choice import choose_columns
 from sendmill.contacts.import_jobs import import_now
 from sendmill.contacts.import_log import rejected_pages
-from sendmill.contacts.models import Import, ImportKind
+from sendmill.contacts.models import ACTIONS, Import, ImportKind
 from sendmill.contacts.watched_file import WatchedFile
 from sendmill.errors import SendmillError
 
@@ -40,6 +42,8 @@ def import_file(
             done = import_now(client, ImportKind(action), tag, watched, columns, dry_run=dry_run)
     except OSError as error:
         raise SendmillError(f"{path} can't be read: {error.strerror}.") from None
+    if not dry_run:
+        record(client, Kind.CONTACTS, ACTIONS[ImportKind(action)], tag)
     _report(done)
     return 0
 

@@ -2,6 +2,10 @@
 
 import json
 
+from django.db import transaction
+
+from sendmill.accounts.models import Kind
+from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
 from sendmill.delivery import limits
 from sendmill.delivery.gates import LimitKey, LimitKind, LimitValues
@@ -12,7 +16,9 @@ def set_limit(kind: str, name: str, rate: float | None, connections: int | None,
     require_current_schema()
     key = limits.limit_key(LimitKind(kind), name)
     values = LimitValues(rate, connections, weight)
-    limits.set_limit(key, values)
+    with transaction.atomic():
+        limits.set_limit(key, values)
+        record(limits.client_of(key), Kind.SETTINGS, "set a limit", _line(key, values))
     print(_line(key, values))
     return 0
 
@@ -34,7 +40,9 @@ def remove(kind: str, name: str) -> int:
     """Delete a limit."""
     require_current_schema()
     key = limits.limit_key(LimitKind(kind), name)
-    limits.remove_limit(key)
+    with transaction.atomic():
+        limits.remove_limit(key)
+        record(limits.client_of(key), Kind.SETTINGS, "removed a limit", f"{key.kind} {key.name}")
     print(f"{key.kind} {key.name} has no limit any more.")
     return 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -13,6 +13,8 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from sendmill.accounts.models import AuditEntry, Kind
+from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
 from sendmill.contacts import maintenance
 from sendmill.contacts.models import Import, ImportState, RejectedRow
@@ -26,27 +28,44 @@ DUTY = 0.5
 """The part of the time in which batches hold the database's write lock; in the rest it is the others'."""
 
 
-def prune(results_days: int | None, imports_days: int | None, archive: Path | None, dry_run: bool) -> int:
-    """Delete what is old, and say how much it was. None instead of days: kept for ever."""
+class Keeping(NamedTuple):
+    """For how many days things are kept, None: for ever."""
+
+    results: int | None
+    imports: int | None
+    audit: int | None
+
+
+def prune(keeping: Keeping, archive: Path | None, dry_run: bool) -> int:
+    """Delete what is old, and say how much it was."""
     require_current_schema()
     now = timezone.now()
-    if results_days is not None:
-        _prune_results(now - timedelta(days=results_days), archive, dry_run)
-    if imports_days is not None:
+    if keeping.results is not None:
+        _prune_results(now - timedelta(days=keeping.results), archive, dry_run)
+    if keeping.imports is not None:
         ended = Import.objects.filter(
-            state__in=(ImportState.DONE, ImportState.FAILED), modified_on__lt=now - timedelta(days=imports_days)
+            state__in=(ImportState.DONE, ImportState.FAILED), modified_on__lt=now - timedelta(days=keeping.imports)
         )
         _prune_rows("rows rejected by old imports", RejectedRow.objects.filter(of_import__in=ended), dry_run)
         _prune_rows("old imports", ended, dry_run)
+    if keeping.audit is not None:
+        old = AuditEntry.objects.filter(happened_on__lt=now - timedelta(days=keeping.audit))
+        _prune_rows("entries of the audit log", old, dry_run)
     _prune_rows("sessions that have ended", Session.objects.filter(expire_date__lt=now), dry_run)
     locked_until = now - settings.AXES_COOLOFF_TIME
     _prune_rows("failed logins", AccessAttempt.objects.filter(attempt_time__lt=locked_until), dry_run)
     if not dry_run:
         while _gently(maintenance.purge_retired_sets):
             pass
-    if results_days is None:
+        record(None, Kind.SETTINGS, "pruned", _words(keeping))
+    if keeping.results is None:
         print("Results are kept for ever: SENDMILL_KEEP_RESULTS_DAYS is not set.")
     return 0
+
+
+def _words(keeping: Keeping) -> str:
+    """What was older than how many days."""
+    return ", ".join(f"{name} of {days} days" for name, days in keeping._asdict().items() if days is not None)
 
 
 def _prune_results(before: datetime, archive: Path | None, dry_run: bool) -> None:

@@ -130,6 +130,15 @@ class ImportKind(models.TextChoices):
 OF_OPTOUTS = (ImportKind.OPTOUT_ADD, ImportKind.OPTOUT_DELETE)
 """The kinds that need no group."""
 
+ACTIONS = {
+    ImportKind.REPLACE: "replaced a group's contacts from a file",
+    ImportKind.UPDATE: "updated a group's contacts from a file",
+    ImportKind.DELETE: "deleted a group's contacts by a file",
+    ImportKind.OPTOUT_ADD: "opted addresses out by a file",
+    ImportKind.OPTOUT_DELETE: "removed opt-outs by a file",
+}
+"""What the audit log calls them."""
+
 
 class ImportState(models.TextChoices):
     """receiving → applying → done; failed from either. A job is waiting first, and again after its process died. One

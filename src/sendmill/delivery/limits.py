@@ -3,6 +3,7 @@
 import math
 
 from sendmill.accounts.clients import find_client
+from sendmill.accounts.models import Client
 from sendmill.addresses import InvalidAddress, address_key, domain_of, parse_address
 from sendmill.delivery.gates import LimitKey, LimitKind, LimitValues
 from sendmill.delivery.models import Limit
@@ -41,6 +42,11 @@ def remove_limit(key: LimitKey) -> None:
     deleted, _ = Limit.objects.filter(kind=key.kind.value, name=key.name).delete()
     if not deleted:
         raise NotFound(f"There is no limit for {key.kind} {key.name}.")
+
+
+def client_of(key: LimitKey) -> Client | None:
+    """Whose alone the limit is; None for one of the whole installation."""
+    return find_client(key.name) if key.kind is LimitKind.CLIENT else None
 
 
 def limit_key(kind: LimitKind, name: str) -> LimitKey:

@@ -1,13 +1,12 @@
 """The demo: the main job, played through the public HTTP API on a server of its own.
 
-    server → client → token → sender → opt-out → campaign → delivery → results → mail
+    server → client → sender → opt-out → campaign → delivery → results → mail
 
 Every step checks what it got, so `sendmill demo --once` ends with 0 only when every recipient is where they should be.
 """
 
 import json
 import os
-import secrets
 import signal
 import sys
 import time
@@ -99,7 +98,7 @@ class Demo:
         self._api = HttpClient(server.host, server.port)
         self._first_day = datetime.now(UTC).date()
         self._username = ""
-        self._password = secrets.token_urlsafe(12)
+        self._link = ""
         self._sender_id = ""
         self._campaign_id = ""
         self._import_id = ""
@@ -109,7 +108,6 @@ class Demo:
         self._terminal.heading("Sendmill demo: a sample campaign through the public API")
         self._start_server()
         self._make_client()
-        self._get_token()
         self._register_sender()
         self._opt_out()
         self._create_campaign()
@@ -139,20 +137,10 @@ class Demo:
 
     def _make_client(self) -> None:
         self._terminal.begin("Client")
-        made = self._server.command(
-            *("client", "add", "Bookshop", "--email", "reader@example.com", f"--password={self._password}", "--json")
-        )
+        made = self._server.command("client", "add", "Bookshop", "--email", "reader@example.com", "--json")
         client = json.loads(made)
-        self._username = client["username"]
+        self._username, self._link, self._api.token = client["username"], client["link"], client["token"]
         self._terminal.done("Client", f"Bookshop ({client['client_id']})", "sendmill client add")
-
-    def _get_token(self) -> None:
-        self._terminal.begin("Token")
-        answer = self._api.post_json(
-            "/auth/api-token-auth/", {"username": self._username, "password": self._password}, expected=200
-        )
-        self._api.token = answer.json["token"]
-        self._terminal.done("Token", f"for {self._username}", "POST /auth/api-token-auth/")
 
     def _register_sender(self) -> None:
         self._terminal.begin("Sender")
@@ -239,6 +227,9 @@ class Demo:
 
     def _show_commands(self) -> None:
         url = self._server.url
+        self._terminal.heading("The dashboard")
+        self._terminal.line(f"  Choose a password for {self._username}; the link works once:\n  {self._link}")
+        self._terminal.line(f"  Then sign in:\n  {url}/")
         authorization = '-H "Authorization: Token $TOKEN"'
         days = f"start_date={self._first_day}&end_date={self._last_day()}"
         self._terminal.heading("Try it: paste these lines into another terminal")

@@ -39,6 +39,7 @@ from sendmill.results.of_address import rows_of_address, runs
 
 CHUNKS_AT_ONCE = 100
 REJECTED_AT_ONCE = 5_000
+ENTRIES_AT_ONCE = 5_000
 PAGE_ROWS = 2_000
 _UNDER_WAY = (ImportState.WAITING, ImportState.RECEIVING, ImportState.APPLYING)
 ERASED_TEXT = "[erased]"
@@ -93,7 +94,7 @@ def take_step(erasure_id: int) -> Step:
         Stage.CONTACTS: _remove_contacts,
         Stage.RESULTS: _erase_results,
         Stage.REJECTED: _erase_rejected,
-        Stage.LOG: _finish,
+        Stage.LOG: _erase_mentions,
     }.get(Stage(erasure.stage))
     return Step.FINISHED if take is None else take(erasure)
 
@@ -167,6 +168,7 @@ def _erase_rejected(erasure: Erasure) -> Step:
     rows = RejectedRow.objects.filter(of_import__client=erasure.client, pk__gt=erasure.cursor).order_by("pk")
     page = list(rows.only("value", "reason")[:REJECTED_AT_ONCE])
     if not page:
+        erasure.cursor = 0
         return _go_on(erasure, Stage.LOG, Step.MORE)
     # The value may be a whole row, with the name beside the address.
     named = [row.pk for row in page if without(row.value + row.reason, erasure.email_key) != row.value + row.reason]
@@ -176,13 +178,18 @@ def _erase_rejected(erasure: Erasure) -> Step:
 
 
 @transaction.atomic
-def _finish(erasure: Erasure) -> Step:
+def _erase_mentions(erasure: Erasure) -> Step:
     if not _holds(erasure):
         return Step.MORE
     # An old link that was clicked in the moment of `ask` may not have seen the suppression.
     if find_suppression(erasure.client, erasure.email_key) is not None:
         forget_address(erasure.client, erasure.email_key)
-    replace_in_log(erasure.client, erasure.email_key, lambda text: without(text, erasure.email_key))
+    last = replace_in_log(
+        erasure.client, lambda text: without(text, erasure.email_key), after=erasure.cursor, at_most=ENTRIES_AT_ONCE
+    )
+    if last is not None:
+        erasure.cursor = last
+        return _go_on(erasure, Stage.LOG, Step.MORE)
     Erasure.objects.filter(pk=erasure.pk).update(email_key="", stage=Stage.DONE, finished_on=timezone.now())
     return Step.FINISHED
 

@@ -19,7 +19,7 @@ class Stage(models.TextChoices):
 class Erasure(models.Model):
     """One person who is erased. `email_key` is empty as soon as it is done.
 
-    `cursor` is how far the stage has come: the last chunk, or the last rejected row.
+    `cursor` is how far the stage has come: the last chunk, rejected row or entry of the audit log.
     """
 
     object_id = models.CharField(max_length=24, unique=True, default=new_object_id, editable=False)

@@ -88,11 +88,13 @@ def add_key(
     return SigningKey(domain, selector, key)
 
 
-def remove_key(domain: str, selector: str) -> None:
-    """Delete a key. Raises InvalidField("domain") and NotFound."""
-    deleted, _ = DkimKey.objects.filter(domain=checked_domain(domain), selector=selector.lower()).delete()
-    if not deleted:
+def remove_key(domain: str, selector: str) -> DkimKey:
+    """Delete a key; what it was. Raises InvalidField("domain") and NotFound."""
+    found = DkimKey.objects.filter(domain=checked_domain(domain), selector=selector.lower()).first()
+    if found is None:
         raise NotFound(f"{domain} has no key with the selector {selector}.")
+    found.delete()
+    return found
 
 
 def signing_key(domain: str, client_id: int) -> SigningKey | None:

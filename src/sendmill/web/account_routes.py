@@ -5,11 +5,11 @@ from allauth.mfa.base import views as second_factor
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
-from allauth.socialaccount import views as single_sign_on
-from allauth.socialaccount.providers.openid_connect import views as openid_connect
+from allauth.socialaccount import views as social_account
 from django.urls import path, register_converter
 
 from sendmill.accounts.access import Access
+from sendmill.web import single_sign_on
 from sendmill.web.guard import Route, guarded
 
 ANYONE, SIGNED_IN = Access.ANYONE, Access.SIGNED_IN
@@ -48,11 +48,11 @@ ROUTES = (
     ),
     #
     # OpenID Connect
-    Route("sign-in/with/<slug:provider_id>/", openid_connect.login, "openid_connect_login", read=ANYONE),
-    Route("sign-in/with/<slug:provider_id>/back/", openid_connect.callback, "openid_connect_callback", read=ANYONE),
-    Route("sign-in/cancelled/", single_sign_on.login_cancelled, "socialaccount_login_cancelled", read=ANYONE),
-    Route("sign-in/failed/", single_sign_on.login_error, "socialaccount_login_error", read=ANYONE),
-    Route("sign-in/unknown/", single_sign_on.signup, "socialaccount_signup", read=ANYONE),
+    Route("sign-in/with/<slug:provider_id>/", single_sign_on.begin, "openid_connect_login", read=ANYONE),
+    Route("sign-in/with/<slug:provider_id>/back/", single_sign_on.come_back, "openid_connect_callback", read=ANYONE),
+    Route("sign-in/cancelled/", social_account.login_cancelled, "socialaccount_login_cancelled", read=ANYONE),
+    Route("sign-in/failed/", social_account.login_error, "socialaccount_login_error", read=ANYONE),
+    Route("sign-in/unknown/", social_account.signup, "socialaccount_signup", read=ANYONE),
     #
     # One's own account
     Route(

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from sendmill.accounts.access import Access
-from sendmill.web.navigation import SECTIONS, SETTINGS, Section
+from sendmill.web.navigation import BELOW, SECTIONS, Section
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -18,8 +18,12 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_own": access >= Access.OWNER,
         "is_operator": access >= Access.OPERATOR,
         "sections": _entries(SECTIONS, access, request.path),
-        "settings_pages": _entries(SETTINGS, access, request.path) if request.path.startswith("/settings/") else [],
+        "section_pages": _entries(_below(request.path), access, request.path),
     }
+
+
+def _below(path: str) -> tuple[Section, ...]:
+    return next((pages for beginning, pages in BELOW.items() if path.startswith(beginning)), ())
 
 
 def _entries(sections: tuple[Section, ...], access: Access, path: str) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ SECTIONS = (
     Section("Opt-outs", "web:optouts", "user-off"),
     Section("Senders", "web:senders", "at"),
     Section("Settings", "web:settings", "settings"),
+    Section("Installation", "web:installation", "server-cog", Access.OPERATOR),
 )
 
 SETTINGS = (
@@ -32,3 +33,13 @@ SETTINGS = (
     Section("Audit log", "web:settings-audit", "history", Access.OWNER),
 )
 """The pages of the settings."""
+
+INSTALLATION = (
+    Section("Clients", "web:installation", "building", Access.OPERATOR),
+    Section("People", "web:installation-people", "users", Access.OPERATOR),
+    Section("Audit log", "web:installation-audit", "history", Access.OPERATOR),
+)
+"""What operators see of all clients together."""
+
+BELOW = {"/settings/": SETTINGS, "/installation/": INSTALLATION}
+"""Sections that have pages of their own, by the beginning of their paths."""

@@ -13,6 +13,7 @@ from sendmill.web.pages import (
     contacts,
     draft_check,
     draft_people,
+    installation,
     invitations,
     message_preview,
     messages,
@@ -134,6 +135,15 @@ ROUTES = (
     Route("settings/delivery/", delivery.show, "settings-delivery", read=VIEWER, write=OPERATOR),
     Route("settings/delivery/remove/", delivery.remove_limit, "settings-limit-remove", write=OPERATOR),
     Route("settings/audit/", audit.show, "settings-audit", read=OWNER),
+    #
+    # The installation: for operators, about all clients
+    Route("installation/", installation.clients, "installation", read=OPERATOR),
+    Route("installation/add/", installation.add_client, "client-add", read=OPERATOR, write=OPERATOR),
+    Route("installation/people/", installation.people, "installation-people", read=OPERATOR, write=OPERATOR),
+    Route("installation/people/<int:user_id>/deactivate/", installation.deactivate, "user-deactivate", write=OPERATOR),
+    Route("installation/people/<int:user_id>/reactivate/", installation.reactivate, "user-reactivate", write=OPERATOR),
+    Route("installation/people/<int:user_id>/operator/", installation.end_operator, "operator-end", write=OPERATOR),
+    Route("installation/audit/", audit.show_installation, "installation-audit", read=OPERATOR),
 )
 
 app_name = "web"

@@ -6,21 +6,31 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet, MultiFernet
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 
+from sendmill.accounts import audit
 from sendmill.accounts.lockout import client_address, seconds_locked
-from sendmill.accounts.models import User
-from sendmill.delivery.notices import NoticeNotSent
+from sendmill.accounts.models import Kind, User
 from sendmill.secret_key import derived_keys
 
 _EXPIRED_SESSIONS_AT_ONCE = 100
+_CHANGES = {
+    "password_changed": "changed their password",
+    "password_set": "set a password",
+    "password_reset": "set a new password by mail",
+    "totp_activated": "set up an authenticator app",
+    "totp_deactivated": "removed their authenticator app",
+    "webauthn_added": "added a security key",
+    "webauthn_removed": "removed a security key",
+    "recovery_codes_generated": "made new recovery codes",
+    "account_connected": "connected single sign-on",
+}
+"""What the audit log calls them, by the names of allauth's mails."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth ships no type information
@@ -45,6 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         super().login(request, user)
+        _record(user, "signed in")
         # Sessions that have run out lie about until somebody takes them away; whoever comes in takes some.
         expired = Session.objects.filter(expire_date__lt=timezone.now()).values_list("pk", flat=True)
         Session.objects.filter(pk__in=list(expired[:_EXPIRED_SESSIONS_AT_ONCE])).delete()
@@ -52,17 +63,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
     def get_client_ip(self, request: HttpRequest) -> str:
         return request_address(request) or "unknown"
 
-    def get_reset_password_from_key_url(self, key: str) -> str:
-        """Below the public address, whatever host the request named: it may be a forger's."""
-        path: str = super().get_reset_password_from_key_url(key)
-        return settings.SENDMILL_PUBLIC_URL + "/" + path.split("/", 3)[3]
-
-    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """The page says the same whether it worked or not: it must not tell who is known here. The log says more."""
-        try:
-            super().send_mail(template_prefix, email, context)
-        except NoticeNotSent:
-            pass
+    def send_notification_mail(
+        self, template_prefix: str, user: AbstractBaseUser, context: dict[str, Any] | None = None, email: str = ""
+    ) -> None:
+        """Called by allauth for whatever changes how somebody signs in. It goes into the audit log, not by mail."""
+        name = template_prefix.rpartition("/")[2]
+        _record(user, _CHANGES.get(name, name.replace("_", " ")))
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only paths of this server are gone on to."""
@@ -79,11 +85,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # as above
         return _cipher().decrypt(encrypted_text.encode()).decode()
 
 
-class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # as above
-    """OpenID Connect lets in those who are invited already; it makes nobody a user."""
-
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        return False
+def _record(user: AbstractBaseUser, action: str) -> None:
+    """It concerns the person and no client: operators see it."""
+    assert isinstance(user, User)
+    audit.record(None, audit.person(user), Kind.SIGN_IN, action)
 
 
 def request_address(request: HttpRequest) -> str | None:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from sendmill.accounts.models import Client, Membership, Role, User
 from tests.dns_server import DnsServer, dns_server
 
+PASSWORD = "correct-horse-battery"
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
@@ -25,6 +26,12 @@ def empty_dns() -> Iterator[DnsServer]:
 def asks_no_dns_outside(settings: Settings, empty_dns: DnsServer) -> None:
     """Pages that ask DNS get an answer at once, and nothing leaves this machine."""
     settings.SENDMILL_DNS_SERVERS = (empty_dns.address,)
+
+
+@pytest.fixture(autouse=True)
+def hashes_quickly(settings: Settings) -> None:
+    """A password that is hashed as it ought to be takes a third of a second."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 class Tenant(NamedTuple):
@@ -83,6 +90,15 @@ def acme(new_tenant: Callable[[str], Tenant]) -> Tenant:
 @pytest.fixture
 def other(new_tenant: Callable[[str], Tenant]) -> Tenant:
     return new_tenant("other")
+
+
+@pytest.fixture
+def zoe(acme: Tenant) -> User:
+    """Somebody with a password."""
+    user = person("zoe@acme.test", acme.client, Role.EDITOR)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
 
 
 @pytest.fixture

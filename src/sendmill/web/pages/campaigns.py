@@ -11,6 +11,7 @@ from django.utils import timezone
 from sendmill.accounts.resources import find
 from sendmill.addresses import address_key
 from sendmill.campaigns.drafts import find_draft
+from sendmill.campaigns.lifecycle import ACTIONS
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.contacts.models import ContactGroup
 from sendmill.content.models import Message
@@ -118,9 +119,9 @@ def _counts(found: Progress) -> list[Count]:
 
 
 _DONE = {
-    Status.ACTIVE: ("resumed a campaign", "It goes on."),
-    Status.PAUSED: ("paused a campaign", "It is paused: nothing more leaves until you resume it."),
-    Status.CANCELLED: ("cancelled a campaign", "It is cancelled."),
+    Status.ACTIVE: "It goes on.",
+    Status.PAUSED: "It is paused: nothing more leaves until you resume it.",
+    Status.CANCELLED: "It is cancelled.",
 }
 
 
@@ -133,9 +134,8 @@ def change_status(request: PageRequest, campaign_id: str) -> HttpResponse:
     except InvalidField as error:
         messages.error(request, error.reason)
     else:
-        action, words = _DONE[Status(status)]
-        record(request, action, campaign.name)
-        messages.success(request, words)
+        record(request, ACTIONS[Status(status)], campaign.name)
+        messages.success(request, _DONE[Status(status)])
     return redirect("web:campaign", campaign_id)
 
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from sendmill.accounts import audit, people
-from sendmill.accounts.models import Invitation, User
+from sendmill.accounts.models import Invitation, Kind, User
 from sendmill.accounts.names import MAX_NAME_LENGTH
 from sendmill.errors import InvalidField
 from sendmill.web.forms import add_errors
@@ -64,7 +64,7 @@ def _first_owner(request: PageRequest, invitation: Invitation) -> HttpResponse:
             add_errors(form, error)
         else:
             client = user.memberships.get().client
-            audit.record(client, user, "made the client", client.name)
+            audit.record(client, audit.person(user), Kind.PEOPLE, "made the client", client.name)
             auth.login(request, user, backend=_BACKEND)
             return redirect("web:overview")
     return render(request, "web/invitation/first.html", {"form": form})
@@ -89,6 +89,7 @@ def _new_person(request: PageRequest, invitation: Invitation) -> HttpResponse:
 
 def _welcome(request: PageRequest, invitation: Invitation, user: User) -> HttpResponse:
     assert invitation.client is not None
-    audit.record(invitation.client, user, f"joined as {invitation.get_role_display().lower()}", user.email)
+    action = f"joined as {invitation.get_role_display().lower()}"
+    audit.record(invitation.client, audit.person(user), Kind.PEOPLE, action, user.email)
     request.session[CLIENT_KEY] = invitation.client.object_id
     return redirect("web:overview")

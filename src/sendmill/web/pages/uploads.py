@@ -15,20 +15,13 @@ from sendmill.contacts.csv_columns import MAX_COLUMNS
 from sendmill.contacts.csv_preview import MOST_COLUMNS
 from sendmill.contacts.file_sample import SAMPLE_BYTES, SampledFile, read_sample
 from sendmill.contacts.import_jobs import add_job
-from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, Import, ImportKind, ImportState
+from sendmill.contacts.models import ACTIONS, OF_OPTOUTS, ContactGroup, Import, ImportKind, ImportState
 from sendmill.errors import Conflict, InvalidField
 from sendmill.web.downloads import download
 from sendmill.web.forms import add_errors
 from sendmill.web.requests import PageRequest, is_partial, record
 
 SHOWN_REJECTED = 20
-ACTIONS = {
-    ImportKind.REPLACE: "replaced a group's contacts from a file",
-    ImportKind.UPDATE: "updated a group's contacts from a file",
-    ImportKind.DELETE: "deleted a group's contacts by a file",
-    ImportKind.OPTOUT_ADD: "opted addresses out by a file",
-    ImportKind.OPTOUT_DELETE: "removed opt-outs by a file",
-}
 
 
 class ColumnsForm(forms.Form):

@@ -6,7 +6,9 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from sendmill.accounts import audit
 from sendmill.accounts.access import Access
+from sendmill.accounts.models import Kind
 from sendmill.addresses import address_key
 from sendmill.delivery import limits
 from sendmill.delivery.gates import LimitKey, LimitKind, LimitValues
@@ -14,7 +16,7 @@ from sendmill.delivery.reports import Reports, read_reports
 from sendmill.errors import InvalidField
 from sendmill.senders.models import Sender
 from sendmill.web.forms import add_errors
-from sendmill.web.requests import PageRequest, is_partial, record
+from sendmill.web.requests import PageRequest, is_partial
 
 
 class LimitForm(forms.Form):
@@ -40,11 +42,11 @@ def show(request: PageRequest) -> HttpResponse:
     form = LimitForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            name = _set(form)
+            with transaction.atomic():
+                name = _set(request, form)
         except InvalidField as error:
             add_errors(form, error)
         else:
-            record(request, "set a limit", name)
             messages.success(request, f"The limit for {name} is set. Workers follow it within two seconds.")
             return redirect("web:settings-delivery")
     context |= {"limits": _limits(request), "form": form}
@@ -56,18 +58,25 @@ def remove_limit(request: PageRequest) -> HttpResponse:
     if kind not in list(LimitKind):
         messages.error(request, "There is no limit of that kind.")
         return redirect("web:settings-delivery")
+    key = LimitKey(LimitKind(kind), name)
     with transaction.atomic():
-        limits.remove_limit(LimitKey(LimitKind(kind), name))
-        record(request, "removed a limit", f"{kind} {name}")
+        limits.remove_limit(key)
+        _record(request, "removed a limit", key)
     messages.success(request, f"{kind.capitalize()} {name} has no limit any more.")
     return redirect("web:settings-delivery")
 
 
-def _set(form: LimitForm) -> str:
+def _set(request: PageRequest, form: LimitForm) -> str:
     given = form.cleaned_data
     key = limits.limit_key(LimitKind(given["kind"]), given["name"])
     limits.set_limit(key, LimitValues(given["rate"], given["connections"], given["weight"] or 1))
+    _record(request, "set a limit", key)
     return f"{key.kind} {key.name}"
+
+
+def _record(request: PageRequest, action: str, key: LimitKey) -> None:
+    """In the log of the client whose limit it is, whichever is shown now; else in the installation's."""
+    audit.record(limits.client_of(key), audit.person(request.user), Kind.SETTINGS, action, f"{key.kind} {key.name}")
 
 
 def _relays(request: PageRequest, reports: Reports) -> list[dict[str, object]]:
