@@ -6,17 +6,19 @@ import ssl
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import Message
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.end_to_end.ports import free_port
 from tests.end_to_end.waiting import wait_for
+
+Value = TypeVar("Value")
 
 #: As a reply: the connection is cut instead, and the client never learns what became of its command.
 CUT = "CUT"
@@ -57,6 +59,19 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Conversation:
+    """A connection as the sink sees it at one moment: what it has said, in bytes, and the messages it has answered.
+
+    `answered` is the number of a message (in order of arrival, from 1) → where in what was said its final reply ends.
+    """
+
+    connection: int
+    client_port: int
+    said: int
+    answered: dict[int, int]
+
+
+@dataclass(frozen=True)
 class Interruption:
     """A connection that ended in the middle of a transaction: the client can't know what became of its message."""
 
@@ -75,18 +90,33 @@ class _Protocol(SMTP):
         super().__init__(sink, hostname="sink.test", **options)
         self._sink = sink
         self._unread_reply_since = 0.0
+        self._answering: int | None = None
         self.connection = 0
+        self.client_port = 0
+        #: Bytes of replies written so far, and where in them the final reply to each message ends.
+        self.said = 0
+        self.answered: dict[int, int] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.connection = self._sink.connection_opened(self)
+        self.client_port = transport.get_extra_info("peername")[1]
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         self._unread_reply_since = 0.0
         super().data_received(data)
 
-    def final_reply_is_written(self) -> None:
+    def final_reply_is_written(self, number: int | None = None) -> None:
+        """Of the message with this number; None if it was not taken."""
         self._unread_reply_since = time.monotonic()
+        self._answering = number
+
+    async def push(self, status: str | bytes) -> None:
+        self.said += len(status.encode() if isinstance(status, str) else status) + len(b"\r\n")
+        if self._answering is not None:
+            self.answered[self._answering] = self.said
+            self._answering = None
+        await super().push(status)
 
     @property
     def is_in_transaction(self) -> bool:
@@ -186,6 +216,14 @@ class SmtpSink:
         """The most messages for recipients of a domain that waited for their final reply at once."""
         with self._lock:
             return self._most_unanswered[domain]
+
+    def standing_still(self, look: Callable[[list[Conversation]], Value]) -> Value:
+        """What `look` finds, given the open connections. The sink says nothing meanwhile: it looks in its thread."""
+
+        async def looked() -> Value:
+            return look([Conversation(p.connection, p.client_port, p.said, dict(p.answered)) for p in self._open])
+
+        return asyncio.run_coroutine_threadsafe(looked(), self._loop).result(30)
 
     def messages_to(self, recipient: str) -> list[ReceivedMessage]:
         return [message for message in self.messages if recipient in message.recipients]
@@ -339,7 +377,7 @@ class SmtpSink:
             self._unanswered[domain] -= 1
         if reply:
             return self._answer(server, CUT)
-        server.final_reply_is_written()
+        server.final_reply_is_written(number)
         return f"250 2.0.0 OK: queued as {number}"
 
     def _take(self, server: _Protocol, envelope: Envelope) -> int:
