@@ -116,6 +116,7 @@ class OpenTransactions:
 def is_frozen(pid: int) -> bool:
     """Whether every thread of the process has stopped."""
     stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    assert stats, f"process {pid} has ended"
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 

@@ -17,6 +17,7 @@ from tests.faults.scenario import Report, sized
 
 # Three chunks: both workers have one.
 PEOPLE = 2_200
+WORKERS = 2
 CONNECTIONS = 5
 
 
@@ -24,15 +25,17 @@ def kill_one_worker(server: Server, opened: OpenTransactions) -> None:
     pid = random.choice(wait_for(server.workers)).pid
     opened.freeze([pid])
     os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pid not in [worker.pid for worker in server.workers()])
 
 
 def kill_everything(server: Server, opened: OpenTransactions) -> None:
-    opened.freeze([worker.pid for worker in wait_for(server.workers)])
+    wait_for(lambda: len(server.workers()) == WORKERS)
+    opened.freeze([worker.pid for worker in server.workers()])
     server.kill_everything()
     server.start()
 
 
-@pytest.mark.parametrize(("kill", "killed"), [(kill_one_worker, 1), (kill_everything, 2)])
+@pytest.mark.parametrize(("kill", "killed"), [(kill_one_worker, 1), (kill_everything, WORKERS)])
 def test_nobody_is_lost_and_only_open_transactions_are_repeated(
     new_server: Callable[..., Server], sink: SmtpSink, kill: Callable[[Server, OpenTransactions], None], killed: int
 ) -> None:

@@ -4,7 +4,6 @@ import io
 import subprocess
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -21,8 +20,9 @@ from tests.end_to_end.campaigns import (
     wait_until_completed,
 )
 from tests.end_to_end.server import Server
-from tests.end_to_end.smtp_sink import ReceivedMessage, SmtpSink
+from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
+from tests.faults.accounting import taken_for
 from tests.faults.scenario import Report, long_only, only_postgresql
 
 ROOT = Path(__file__).parents[2]
@@ -84,21 +84,6 @@ def source_of_last_landed(folder: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder / "last-landed", filter="data")
     return folder / "last-landed" / "src"
-
-
-@dataclass
-class Taken:
-    """What a sink has taken for one domain."""
-
-    messages: list[ReceivedMessage]
-
-    @property
-    def recipients(self) -> list[str]:
-        return [message.recipient for message in self.messages]
-
-
-def taken_for(sink: SmtpSink, domain: str) -> Taken:
-    return Taken([message for message in sink.messages if message.recipient.endswith(f"@{domain}")])
 
 
 def groups_seen_by_each_other(old: ApiClient, new: ApiClient) -> None:

@@ -2,9 +2,7 @@
 
 import os
 import signal
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 
@@ -13,7 +11,8 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.open_transactions import OpenTransactions
-from tests.faults.scenario import IS_POSTGRESQL, Report, long_only, sized
+from tests.faults.scenario import Report, long_only, sized
+from tests.faults.stopping import stop
 
 CONNECTIONS = 5
 
@@ -49,23 +48,6 @@ def test_stopped_beyond_its_lease(
     found = report.settle(client, campaign, people(count), sink, most_repeats=most_repeats)
     opened.assert_in_doubt(found.unconfirmed if in_doubt == "hold" else set())
     assert "chunk.lost" in server.whole_log(), "the late one learned that its chunk is another's"
-
-
-def stop(server: Server, pid: int) -> None:
-    """SIGSTOP, but not while it writes to SQLite: who is stopped there holds the file's lock until it goes on."""
-    os.kill(pid, signal.SIGSTOP)
-    while not IS_POSTGRESQL and is_locked(server):
-        os.kill(pid, signal.SIGCONT)
-        os.kill(pid, signal.SIGSTOP)
-
-
-def is_locked(server: Server) -> bool:
-    try:
-        with closing(sqlite3.connect(server.data / "sendmill.sqlite3", timeout=1)) as database:
-            database.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        return True
-    return False
 
 
 def recovered_chunks(server: Server, pid: int) -> int:
