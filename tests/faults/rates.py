@@ -7,22 +7,20 @@ WINDOW_SECONDS = 10.0
 
 
 class Extremes(NamedTuple):
-    """The fewest and the most messages a second in any ten seconds."""
+    """The fewest and the most messages in any ten seconds."""
 
-    least: float
-    most: float
+    fewest: int
+    most: int
 
 
 def extremes(moments: Sequence[float], begin: float, end: float) -> Extremes:
-    """Of messages that arrived at these moments, in order; windows lie wholly between `begin` and `end`."""
-    most, fewest = 0, len(moments)
-    first = 0
+    """Of messages that arrived at these moments, in order; the windows lie wholly between `begin` and `end`."""
+    moments = [moment for moment in moments if begin <= moment <= end]
+    fewest, most, first = len(moments), 0, 0
     for last, moment in enumerate(moments):
         while moment - moments[first] >= WINDOW_SECONDS:
-            # The window that begins just after `first` has least in it: until just before this moment.
-            if moments[first] >= begin and moments[first] + WINDOW_SECONDS <= end:
-                fewest = min(fewest, last - first - 1)
+            # The ten seconds that begin just after `first` end before this moment.
+            fewest = min(fewest, last - first - 1)
             first += 1
-        if moments[first] >= begin and moment <= end:
-            most = max(most, last - first + 1)
-    return Extremes(fewest / WINDOW_SECONDS, most / WINDOW_SECONDS)
+        most = max(most, last - first + 1)
+    return Extremes(fewest, most)
