@@ -7,76 +7,19 @@ import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from email import message_from_bytes, policy
-from email.message import Message
 from types import TracebackType
 from typing import Any, TypeVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.end_to_end.ports import free_port
+from tests.end_to_end.sink_records import Conversation, Interruption, ReceivedMessage, Refusal
 from tests.end_to_end.waiting import wait_for
 
 Value = TypeVar("Value")
 
 #: As a reply: the connection is cut instead, and the client never learns what became of its command.
 CUT = "CUT"
-
-
-@dataclass(frozen=True)
-class ReceivedMessage:
-    """One message the sink took: from then on it is delivered, whatever the client comes to know."""
-
-    envelope_sender: str
-    recipients: tuple[str, ...]
-    #: As on the wire, after dot-unstuffing: lines end in CRLF.
-    content: bytes
-    #: Seconds of time.monotonic() at the final dot.
-    arrived: float
-    #: Counts the sink's connections from 1, so that reuse of a connection can be seen.
-    connection: int
-
-    @property
-    def recipient(self) -> str:
-        """The only recipient. Raises ValueError if there are several."""
-        (recipient,) = self.recipients
-        return recipient
-
-    def parse(self) -> Message:
-        """The message as Python's lenient parser reads it: the one that does not repair what it finds."""
-        return message_from_bytes(self.content, policy=policy.compat32)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One command the sink answered with something else than success, as it was told to."""
-
-    stage: str
-    recipient: str
-    reply: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """A connection as the sink sees it at one moment: what it has said, in bytes, and the messages it has answered.
-
-    `answered` is the number of a message (in order of arrival, from 1) → where in what was said its final reply ends.
-    """
-
-    connection: int
-    client_port: int
-    said: int
-    answered: dict[int, int]
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """A connection that ended in the middle of a transaction: the client can't know what became of its message."""
-
-    connection: int
-    at: float
 
 
 # A final reply so young, with nothing from the client since, may not have been read.
@@ -92,14 +35,14 @@ class _Protocol(SMTP):
         self._unread_reply_since = 0.0
         self._answering: int | None = None
         self.connection = 0
-        self.client_port = 0
+        self.client_address, self.client_port = "", 0
         #: Bytes of replies written so far, and where in them the final reply to each message ends.
         self.said = 0
         self.answered: dict[int, int] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.connection = self._sink.connection_opened(self)
-        self.client_port = transport.get_extra_info("peername")[1]
+        self.client_address, self.client_port = transport.get_extra_info("peername")[:2]
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -388,6 +331,7 @@ class SmtpSink:
             content=envelope.original_content,
             arrived=time.monotonic(),
             connection=server.connection,
+            client_address=server.client_address,
         )
         with self._lock:
             self._messages.append(message)
