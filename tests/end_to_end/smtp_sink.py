@@ -22,6 +22,9 @@ Value = TypeVar("Value")
 CUT = "CUT"
 
 
+# It never ends a connection before its client does, of which the longest time limit is ten minutes.
+_PATIENCE_SECONDS = 3_600.0
+
 # A final reply so young, with nothing from the client since, may not have been read.
 _READ_WITHIN_SECONDS = 1.0
 
@@ -248,7 +251,13 @@ class SmtpSink:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         server = await self._loop.create_server(
-            lambda: _Protocol(self, enable_SMTPUTF8=self._smtputf8, loop=self._loop, tls_context=self._tls_context),
+            lambda: _Protocol(
+                self,
+                enable_SMTPUTF8=self._smtputf8,
+                loop=self._loop,
+                tls_context=self._tls_context,
+                timeout=_PATIENCE_SECONDS,
+            ),
             self.address,
             self.port,
         )
