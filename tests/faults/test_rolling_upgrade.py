@@ -1,8 +1,6 @@
 """Nodes of the last landed version and of this one, side by side through the migration, on one PostgreSQL."""
 
-import io
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,9 +79,10 @@ def source_of_last_landed(folder: Path) -> Path:
     """Its `src`, unpacked from the history."""
     packed = subprocess.run(["git", "archive", LAST_LANDED, "src"], cwd=ROOT, capture_output=True, check=False)
     needs(packed.returncode == 0, f"the commit {LAST_LANDED} in git's history (a shallow clone has none)")
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder / "last-landed", filter="data")
-    return folder / "last-landed" / "src"
+    unpacked = folder / "last-landed"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(unpacked)], input=packed.stdout, check=True)
+    return unpacked / "src"
 
 
 def groups_seen_by_each_other(old: ApiClient, new: ApiClient) -> None:
