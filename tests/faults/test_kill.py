@@ -94,7 +94,7 @@ def test_killed_again_and_again(
     report.faults = f"{most_kills} kills"
     wait_until_completed(client, campaign)
     open_at_most = opened.repeats()
-    report.note = f"{open_at_most} open, on {opened.connections} connections"
+    report.note = opened.told()
     most_repeats = open_at_most if in_doubt == "resend" else 0
     found = report.settle(client, campaign, people(count), sink, most_repeats=most_repeats)
     if in_doubt == "resend":

@@ -25,7 +25,7 @@ from tests.end_to_end.campaigns import (
 )
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
-from tests.faults.network import WEB_PORT, Host, network
+from tests.faults.network import WEB_PORT, Host, network, unread_bytes_from
 from tests.faults.postgresql_cluster import Cluster
 from tests.faults.scenario import IS_LONG, Report, only_postgresql, sized
 
@@ -99,7 +99,7 @@ def marked_by(cluster: Cluster, host: Host) -> set[str]:
     What it had in the database's hands at that moment is done first; what it has not committed never will be.
     """
     at_work = f"SELECT count(*) FROM pg_stat_activity WHERE client_addr = '{host.address}' AND state = 'active'"
-    wait_for(lambda: ask(cluster, at_work) == 0, 10)
+    wait_for(lambda: not unread_bytes_from(host.address) and ask(cluster, at_work) == 0, 10)
     with psycopg.connect(cluster.url) as database:
         chunks = database.execute(
             "SELECT id, being_sent, fence FROM delivery_chunk WHERE starts_with(owner, %s)", [host.node]

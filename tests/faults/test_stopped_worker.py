@@ -43,7 +43,7 @@ def test_stopped_beyond_its_lease(
     report.faults = f"{stops} stops"
     wait_until_completed(client, campaign)
     open_at_most = opened.repeats()
-    report.note = f"{open_at_most} open, on {opened.connections} connections"
+    report.note = opened.told()
     most_repeats = open_at_most if in_doubt == "resend" else 0
     found = report.settle(client, campaign, people(count), sink, most_repeats=most_repeats)
     opened.assert_in_doubt(found.unconfirmed if in_doubt == "hold" else set())
