@@ -28,12 +28,11 @@ def test_a_quiet_relay_does_not_save_up():
     assert take(10_000, 100.0, start + 3_600_000) == 1 + 100.0 * budget.BUCKET_SECONDS
 
 
-@pytest.mark.parametrize("rate", [20.0, 100.0, 5_000.0])
-def test_what_was_saved_up_and_ten_seconds_of_the_rate_are_within_two_per_cent(rate: float):
-    start = now_ms()
+def test_what_was_saved_up_and_ten_seconds_of_the_rate_are_within_two_per_cent():
+    start, rate = now_ms(), 100.0
     take(10_000, rate, start)
     back = start + 60_000
-    sent = sum(take(10_000, rate, back + at) for at in range(0, 10_000, 100))
+    sent = sum(take(10_000, rate, back + at) for at in range(0, 10_000, 20))
     assert sent <= rate * 10 * 1.02 + 1
 
 
