@@ -51,10 +51,10 @@ def database_entry(url: str, data_folder: Path, lease_seconds: float) -> dict[st
         raise SettingError("SENDMILL_DATABASE_URL", "must be postgresql://user:password@host:port/name.")
     options = {**_GIVEN_UP, **dict(urllib.parse.parse_qsl(parts.query))}
     ours = (
-        # Who hangs in a transaction, or whose machine is gone, holds its locks until TCP gives the connection up, hours
-        # later: nobody could take its chunks over. A third of a lease, and not a whole one: who waits for such a lock
-        # (all workers take from one token bucket) doesn't renew meanwhile, and would lose its own chunks.
-        f"-c idle_in_transaction_session_timeout={math.ceil(1000 * lease_seconds / 3)} "
+        # Who hangs in a transaction, or whose machine is gone, holds its locks no longer than its lease: nobody could
+        # take its chunks over before TCP gives the connection up, hours later. Delivery processes ask for less
+        # (`delivery.database_thread`).
+        f"-c idle_in_transaction_session_timeout={math.ceil(1000 * lease_seconds)} "
         # Where the server's default is off, a crash of it forgets that messages were marked, and they are sent again.
         "-c synchronous_commit=on"
     )

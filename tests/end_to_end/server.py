@@ -115,9 +115,7 @@ class Server:
 
     def kill_one_worker(self) -> int:
         """SIGKILL to one delivery process, whichever; its pid."""
-        workers = self.workers()
-        assert workers, f"no worker among {self.processes()}"
-        pid = random.choice(workers).pid
+        pid = random.choice(wait_for(self.workers, what=lambda: f"a worker among {self.processes()}")).pid
         os.kill(pid, signal.SIGKILL)
         return pid
 

@@ -6,63 +6,24 @@ import ssl
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass
-from email import message_from_bytes, policy
-from email.message import Message
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.end_to_end.ports import free_port
+from tests.end_to_end.sink_records import Conversation, Interruption, ReceivedMessage, Refusal
 from tests.end_to_end.waiting import wait_for
+
+Value = TypeVar("Value")
 
 #: As a reply: the connection is cut instead, and the client never learns what became of its command.
 CUT = "CUT"
 
 
-@dataclass(frozen=True)
-class ReceivedMessage:
-    """One message the sink took: from then on it is delivered, whatever the client comes to know."""
-
-    envelope_sender: str
-    recipients: tuple[str, ...]
-    #: As on the wire, after dot-unstuffing: lines end in CRLF.
-    content: bytes
-    #: Seconds of time.monotonic() at the final dot.
-    arrived: float
-    #: Counts the sink's connections from 1, so that reuse of a connection can be seen.
-    connection: int
-
-    @property
-    def recipient(self) -> str:
-        """The only recipient. Raises ValueError if there are several."""
-        (recipient,) = self.recipients
-        return recipient
-
-    def parse(self) -> Message:
-        """The message as Python's lenient parser reads it: the one that does not repair what it finds."""
-        return message_from_bytes(self.content, policy=policy.compat32)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One command the sink answered with something else than success, as it was told to."""
-
-    stage: str
-    recipient: str
-    reply: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """A connection that ended in the middle of a transaction: the client can't know what became of its message."""
-
-    connection: int
-    at: float
-
+# It never ends a connection before its client does, of which the longest time limit is ten minutes.
+_PATIENCE_SECONDS = 3_600.0
 
 # A final reply so young, with nothing from the client since, may not have been read.
 _READ_WITHIN_SECONDS = 1.0
@@ -75,18 +36,33 @@ class _Protocol(SMTP):
         super().__init__(sink, hostname="sink.test", **options)
         self._sink = sink
         self._unread_reply_since = 0.0
+        self._answering: int | None = None
         self.connection = 0
+        self.client_address, self.client_port = "", 0
+        #: Bytes of replies written so far, and where in them the final reply to each message ends.
+        self.said = 0
+        self.answered: dict[int, int] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.connection = self._sink.connection_opened(self)
+        self.client_address, self.client_port = transport.get_extra_info("peername")[:2]
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         self._unread_reply_since = 0.0
         super().data_received(data)
 
-    def final_reply_is_written(self) -> None:
+    def final_reply_is_written(self, number: int | None = None) -> None:
+        """Of the message with this number; None if it was not taken."""
         self._unread_reply_since = time.monotonic()
+        self._answering = number
+
+    async def push(self, status: str | bytes) -> None:
+        self.said += len(status.encode() if isinstance(status, str) else status) + len(b"\r\n")
+        if self._answering is not None:
+            self.answered[self._answering] = self.said
+            self._answering = None
+        await super().push(status)
 
     @property
     def is_in_transaction(self) -> bool:
@@ -187,6 +163,14 @@ class SmtpSink:
         with self._lock:
             return self._most_unanswered[domain]
 
+    def standing_still(self, look: Callable[[list[Conversation]], Value]) -> Value:
+        """What `look` finds, given the open connections. The sink says nothing meanwhile: it looks in its thread."""
+
+        async def looked() -> Value:
+            return look([Conversation(p.connection, p.client_port, p.said, dict(p.answered)) for p in self._open])
+
+        return asyncio.run_coroutine_threadsafe(looked(), self._loop).result(30)
+
     def messages_to(self, recipient: str) -> list[ReceivedMessage]:
         return [message for message in self.messages if recipient in message.recipients]
 
@@ -267,7 +251,13 @@ class SmtpSink:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         server = await self._loop.create_server(
-            lambda: _Protocol(self, enable_SMTPUTF8=self._smtputf8, loop=self._loop, tls_context=self._tls_context),
+            lambda: _Protocol(
+                self,
+                enable_SMTPUTF8=self._smtputf8,
+                loop=self._loop,
+                tls_context=self._tls_context,
+                timeout=_PATIENCE_SECONDS,
+            ),
             self.address,
             self.port,
         )
@@ -339,7 +329,7 @@ class SmtpSink:
             self._unanswered[domain] -= 1
         if reply:
             return self._answer(server, CUT)
-        server.final_reply_is_written()
+        server.final_reply_is_written(number)
         return f"250 2.0.0 OK: queued as {number}"
 
     def _take(self, server: _Protocol, envelope: Envelope) -> int:
@@ -350,6 +340,7 @@ class SmtpSink:
             content=envelope.original_content,
             arrived=time.monotonic(),
             connection=server.connection,
+            client_address=server.client_address,
         )
         with self._lock:
             self._messages.append(message)

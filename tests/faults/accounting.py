@@ -49,7 +49,22 @@ class Account:
         assert self.repeats <= most_repeats, f"{self.repeats} repeated, at most {most_repeats}: {_some(self.repeated)}"
 
 
-def account(client: ApiClient, campaign_id: str, expected: Collection[str], *sinks: SmtpSink) -> Account:
+@dataclass(frozen=True)
+class Taken:
+    """What a sink has taken for one domain."""
+
+    messages: list[ReceivedMessage]
+
+    @property
+    def recipients(self) -> list[str]:
+        return [message.recipient for message in self.messages]
+
+
+def taken_for(sink: SmtpSink, domain: str) -> Taken:
+    return Taken([message for message in sink.messages if message.recipient.endswith(f"@{domain}")])
+
+
+def account(client: ApiClient, campaign_id: str, expected: Collection[str], *sinks: SmtpSink | Taken) -> Account:
     """Joins the list of recipients, what the sinks took and what the results of a completed campaign say."""
     taken: dict[str, list[ReceivedMessage]] = defaultdict(list)
     for sink in sinks:

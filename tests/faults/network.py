@@ -7,7 +7,9 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,3 +156,10 @@ def can_make_namespaces() -> bool:
 def ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
+
+
+def unread_bytes_from(address: str) -> int:
+    """What has come from a host and was not read by the processes here (proc(5), net/tcp)."""
+    packed = f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].rpartition(":")[2], 16) for row in rows if row[2].partition(":")[0] == packed)

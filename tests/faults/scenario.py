@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.api_client import ApiClient
 from tests.end_to_end.campaigns import wait_until_completed
 from tests.end_to_end.smtp_sink import SmtpSink
-from tests.faults.accounting import Account, account
+from tests.faults.accounting import Account, Taken, account
 from tests.faults.table import Row
 
 IS_LONG = os.environ.get("FAULTS_SIZE") == "long"
@@ -43,7 +43,7 @@ class Report:
         client: ApiClient,
         campaign_id: str,
         expected: Collection[str],
-        *sinks: SmtpSink,
+        *sinks: SmtpSink | Taken,
         most_repeats: int = 0,
         within: float = 60.0,
     ) -> Account:

@@ -1,5 +1,6 @@
 """The server's wall clock jumps, passes a change of summer time, or differs from another node's."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -8,16 +9,22 @@ from pathlib import Path
 import pytest
 
 from sendmill.delivery.budget import BUCKET_SECONDS
+from sendmill.delivery.policy import JITTER
 from tests.end_to_end.api_client import ApiClient
 from tests.end_to_end.campaigns import people, people_csv, start_campaign, status, wait_until_completed
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
+from tests.faults.accounting import taken_for
 from tests.faults.fake_time import WallClock
 from tests.faults.scenario import Report, long_only, only_postgresql, sized
 
 HOUR = 3600.0
 CONNECTIONS = 5
+#: Those of SENDMILL_RETRY_SECONDS when it isn't set.
+RETRY_SECONDS = [60.0, 300.0, 900.0, 3_600.0, 7_200.0]
+#: Between the first and the last of those that are deferred together pass some seconds.
+MARGIN = 30.0
 
 
 def test_it_jumps_by_an_hour_and_back(
@@ -100,6 +107,49 @@ def test_not_before_its_time(new_server: Callable[..., Server], sink: SmtpSink, 
 def at_once(client: ApiClient) -> str:
     """A campaign that is due: when it is completed, the scheduler has looked at all others too."""
     return start_campaign(client, b"name,email\nAnna,anna@example.com\n")
+
+
+@long_only
+def test_a_third_is_deferred_for_hours(
+    new_server: Callable[..., Server], sink: SmtpSink, report: Report, tmp_path: Path
+) -> None:
+    """By the default delays, of which a clock that is set ahead takes each at once: no attempt comes before its time,
+    all that are due come, and nobody else waits."""
+    count = 6_000
+    clock = WallClock(tmp_path)
+    delays = ",".join(f"{seconds:g}" for seconds in RETRY_SECONDS)
+    server = new_server(f"{sink.url}?connections={CONNECTIONS}", SENDMILL_RETRY_SECONDS=delays, **clock.environment)
+    client = server.start().create_client("acme")
+    expected = people(count, "hours.example")
+    deferred = expected[::3]
+    for recipient in deferred:
+        sink.always_reply("451 4.7.1 later", recipient, stage="RCPT")
+    campaign = start_campaign(client, people_csv(count, "hours.example"))
+    wait_for(lambda: len(sink.messages) == count - len(deferred), 60)
+    ahead = 0.0
+    for attempts, seconds in enumerate([*RETRY_SECONDS, RETRY_SECONDS[-1]], start=1):
+        wait_for(lambda: next_retry(client, campaign) > time.time() + ahead, 90)  # noqa: B023 - all are recorded
+        assert len(sink.refusals) == attempts * len(deferred)
+        clock.set_ahead(ahead + seconds * (1 - JITTER) - MARGIN)
+        other = at_once(client)
+        wait_for(lambda other=other: status(client, other) == "completed")
+        assert len(sink.refusals) == attempts * len(deferred), "tried before its time"
+        ahead += seconds * (1 + JITTER) + MARGIN
+        clock.set_ahead(ahead)
+    wait_for(lambda: next_retry(client, campaign) > time.time() + ahead, 90)
+    for recipient in deferred:
+        sink.always_reply(None, recipient, stage="RCPT")
+    clock.set_ahead(ahead + RETRY_SECONDS[-1] * (1 + JITTER) + MARGIN)
+    report.faults = f"a third 4xx for {ahead / HOUR:.0f} h, clock set ahead {len(RETRY_SECONDS) + 2} times"
+    wait_until_completed(client, campaign)
+    found = report.settle(client, campaign, expected, taken_for(sink, "hours.example"))
+    assert found.dispositions == {"delivered": count}
+
+
+def next_retry(client: ApiClient, campaign: str) -> float:
+    """When the next deferred recipient is tried again, in seconds since 1970: in the past while any is being tried."""
+    told = client.get("/email/campaign/progress/", _id=campaign).expect(200).json["next_retry"]
+    return datetime.fromisoformat(told).replace(tzinfo=UTC).timestamp() if told else 0.0
 
 
 @only_postgresql

@@ -89,6 +89,7 @@ def test_reply_never_comes_and_the_wait_ends(new_server: Callable[..., Server], 
     sink.hold_after(10)
     campaign = start_campaign(client, people_csv(30))
     wait_for(lambda: len(sink.interruptions) == 3, timeout=660)
+    assert all(interruption.at - sink.messages[-1].arrived > 595 for interruption in sink.interruptions)
     sink.release()
     report.faults = "3 replies never sent"
     found = report.settle(client, campaign, people(30), sink, most_repeats=len(sink.interruptions))

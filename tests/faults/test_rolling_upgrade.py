@@ -1,10 +1,7 @@
 """Nodes of the last landed version and of this one, side by side through the migration, on one PostgreSQL."""
 
-import io
 import subprocess
-import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -21,8 +18,9 @@ from tests.end_to_end.campaigns import (
     wait_until_completed,
 )
 from tests.end_to_end.server import Server
-from tests.end_to_end.smtp_sink import ReceivedMessage, SmtpSink
+from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
+from tests.faults.accounting import taken_for
 from tests.faults.scenario import Report, long_only, only_postgresql
 
 ROOT = Path(__file__).parents[2]
@@ -81,24 +79,10 @@ def source_of_last_landed(folder: Path) -> Path:
     """Its `src`, unpacked from the history."""
     packed = subprocess.run(["git", "archive", LAST_LANDED, "src"], cwd=ROOT, capture_output=True, check=False)
     needs(packed.returncode == 0, f"the commit {LAST_LANDED} in git's history (a shallow clone has none)")
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder / "last-landed", filter="data")
-    return folder / "last-landed" / "src"
-
-
-@dataclass
-class Taken:
-    """What a sink has taken for one domain."""
-
-    messages: list[ReceivedMessage]
-
-    @property
-    def recipients(self) -> list[str]:
-        return [message.recipient for message in self.messages]
-
-
-def taken_for(sink: SmtpSink, domain: str) -> Taken:
-    return Taken([message for message in sink.messages if message.recipient.endswith(f"@{domain}")])
+    unpacked = folder / "last-landed"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(unpacked)], input=packed.stdout, check=True)
+    return unpacked / "src"
 
 
 def groups_seen_by_each_other(old: ApiClient, new: ApiClient) -> None:

@@ -1,6 +1,7 @@
 """The one thread in which a worker's event loop uses the database."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -19,9 +20,15 @@ T = TypeVar("T")
 
 
 class DatabaseThread:
-    """Runs functions in a thread of its own, one after the other, on that thread's connection."""
+    """Runs functions in a thread of its own, one after the other, on that thread's connection.
 
-    def __init__(self) -> None:
+    PostgreSQL ends a transaction of it in which nothing comes for `idle_seconds`: a process that hangs there, or whose
+    machine is gone, holds locks that all others wait for, as that of a token bucket. Who waits doesn't renew its
+    leases, so this is a part of one, where the web and imports, which work in the middle of transactions, have a whole.
+    """
+
+    def __init__(self, idle_seconds: float) -> None:
+        self._idle_ms = math.ceil(1000 * idle_seconds)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def run(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -33,12 +40,18 @@ class DatabaseThread:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await loop.run_in_executor(self._executor, lambda: act(*args, **kwargs))
+                return await loop.run_in_executor(self._executor, self._connected, lambda: act(*args, **kwargs))
             except DatabaseError as error:
                 log.error("worker.database_error", act=getattr(act, "__name__", "?"), error=str(error).strip())
                 await loop.run_in_executor(self._executor, _close_connection)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _connected(self, act: Callable[[], T]) -> T:
+        if connection.connection is None and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET idle_in_transaction_session_timeout = {self._idle_ms}")
+        return act()
 
     async def close(self) -> None:
         """Close the connection and end the thread."""

@@ -17,7 +17,7 @@ from sendmill.delivery.relays import Relay
 LIMITS_SECONDS = 1.0
 SLOTS_SECONDS = 0.25
 # What a process takes from a bucket in advance: enough for the time to its next visit.
-AHEAD_SECONDS = budget.BUCKET_SECONDS / 2
+AHEAD_SECONDS = 0.125
 
 
 class Permits:

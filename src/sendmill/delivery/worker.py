@@ -85,7 +85,7 @@ class Worker:
             outbox_folder=settings.data_folder / "outbox",
             ready=READY,
         )
-        self._database = DatabaseThread()
+        self._database = DatabaseThread(settings.lease_seconds / 3)
         self._message_of: Callable[[int], CampaignMessage] = message_cache(64, settings.relays)
         self._hands = Hands()
         self._gates = Gates()

@@ -175,6 +175,34 @@ def test_attempts_alike_and_others_are_recorded_with_their_own_replies():
     ]
 
 
+@pytest.mark.parametrize(
+    "different",
+    [
+        {"state": State.FAILED},
+        {"attempts": 2},
+        {"attempted_ms": 1_795_000_000_001},
+        {"next_attempt_ms": 1_795_000_060_001},
+        {"reply_code": 452},
+        {"relay": "other:25"},
+    ],
+    ids=lambda different: next(iter(different)),
+)
+def test_attempts_that_differ_in_one_thing_alone_keep_their_own(different: dict[str, object]):
+    expanded_campaign(20)
+    claim = claimed()
+    mark(claim, claim.rows)
+    usual = Attempt(0, State.DEFERRED, 1, 1_795_000_000_000, 1_795_000_060_000, 451, "4.7.1 later", "relay:25")
+    told = [
+        usual._replace(delivery_id=row.id, **(different if number % 2 else {})) for number, row in enumerate(claim.rows)
+    ]
+    record(claim, told)
+    assert [
+        Attempt(row.id, State(row.state), row.attempts, row.start_ms, row.next_attempt_ms, row.reply_code, row.reply,
+                row.relay)
+        for row in Delivery.objects.order_by("id")
+    ] == told  # fmt: skip
+
+
 def test_start_is_the_first_attempt_and_stays_it():
     expanded_campaign(1)
     claim = claimed()
