@@ -184,7 +184,7 @@ def _change_optouts(record: Import) -> Step:
         return Step.FINISHED
     for page in pages:
         if record.kind == ImportKind.OPTOUT_ADD:
-            add_optouts(record.client_id, page.contacts, len(page.keys))
+            add_optouts(record.client_id, page.contacts, page.keys)
         else:
             delete_optouts(record.client_id, page.keys)
     record.state = ImportState.APPLYING

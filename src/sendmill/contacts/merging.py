@@ -43,8 +43,8 @@ _MOST_PARTITIONS = 4_096
 
 # A row's number is that of a stretch of the file, shifted, and its place there: a stretch is what is sorted in memory.
 _STRETCH_SHIFT = 20
-_STRETCH_ROWS = 20_000
-_STRETCH_BYTES = 4 << 20
+_STRETCH_ROWS = 10_000
+_STRETCH_BYTES = 2 << 20
 
 _STRETCHES_OF_BASE = 512
 _SMALL_CONTACTS = PAGE_CONTACTS // 4

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from sendmill.contacts.applying import WAIT_SECONDS, end_merge, point, recover_imports
 from sendmill.contacts.csv_reader import Batch, ContactFile, RejectedRow
-from sendmill.contacts.fragments import fragment
+from sendmill.contacts.fragments import address_fragment
 from sendmill.contacts.layouts import set_of_pages
 from sendmill.contacts.merging import Merger
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState
@@ -74,7 +74,7 @@ def receive_optouts(record: Import, contacts: ContactFile) -> None:
         _receive(record, contacts, sorter.receive)
         for addresses in sorter.sorted():
             distinct += len(addresses)
-            writer.extend([key for key, _ in addresses], [fragment(email, key, "", {}) for key, email in addresses])
+            writer.extend([key for key, _ in addresses], [address_fragment(email, key) for key, email in addresses])
     writer.close()
     record.duplicate_rows = record.accepted_rows - distinct
     beat(record, ImportState.RECEIVING)
