@@ -127,6 +127,7 @@ class Merger(AbstractContextManager["Merger"]):
             texts |= zip(keys, row_texts, strict=True)
         self.distinct += len(texts)
         for keys, positions in self._base_of(partition, base_set_id) if base_set_id is not None else ():
+            self._alive()
             if texts.keys().isdisjoint(keys):
                 continue
             found = [position for key, position in zip(keys, positions, strict=True) if key in texts]

@@ -13,9 +13,8 @@ from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
-from sendmill.contacts.applying import WAIT_SECONDS, end_merge, point, recover_imports
+from sendmill.contacts.applying import Predecessor, end_merge, point
 from sendmill.contacts.csv_reader import Batch, ContactFile, RejectedRow
 from sendmill.contacts.fragments import address_fragment
 from sendmill.contacts.layouts import set_of_pages
@@ -127,6 +126,7 @@ def _wait_for_turn(record: Import) -> int | None:
 
     None if the group was deleted: then the import has failed.
     """
+    predecessor = Predecessor(record.pk)
     while True:
         with transaction.atomic():
             group = _lock_group(record)
@@ -138,8 +138,7 @@ def _wait_for_turn(record: Import) -> int | None:
                 record.state = ImportState.APPLYING
                 record.save(update_fields=["state"])
                 return group.contact_set_id
-        recover_imports(timezone.now())
-        time.sleep(WAIT_SECONDS)
+        predecessor.wait()
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, connections
@@ -234,6 +235,38 @@ def test_a_process_killed_at_any_write_leaves_the_old_contacts_or_the_new(layout
             break
         bulk(ImportKind.REPLACE, group, csv_file(*lines(OLD)))
     assert writes > 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", [ImportKind.REPLACE, ImportKind.UPDATE])
+def test_who_waits_for_a_killed_one_goes_on(kind: ImportKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_layout("pages", monkeypatch)
+    monkeypatch.setattr(applying, "DEAD_SECONDS", 0.5)
+    group = full_group()
+    assert _killed_at_write(2, ImportKind.DELETE, group)
+    assert Import.objects.latest("pk").state == ImportState.APPLYING
+    bulk(kind, group, csv_file(*lines(NEW)))
+    assert emails_of(group) == RESULTS[kind]
+    assert Import.objects.filter(state=ImportState.FAILED, error__contains="server stopped").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stop", ["of the machine", "never"])
+def test_who_waits_for_a_living_one_waits(stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if both stood still for a minute."""
+    group = full_group()
+    first = staging.begin_import(group.client, ImportKind.UPDATE, group)
+    Import.objects.filter(pk=first.pk).update(state=ImportState.APPLYING)
+    predecessor = applying.Predecessor(staging.begin_import(group.client, ImportKind.UPDATE, group).pk)
+    steady = itertools.count(0, 60 if stop == "of the machine" else 1)
+    clock = SimpleNamespace(monotonic=lambda: next(steady), sleep=lambda _: None)
+    monkeypatch.setattr(applying, "time", clock)
+    for look in range(100):
+        predecessor.wait()
+        if stop == "never" or look % 5 == 0:
+            Import.objects.filter(pk=first.pk).update(heartbeat_on=timezone.now())
+    first.refresh_from_db()
+    assert first.state == ImportState.APPLYING
 
 
 def _killed_at_write(writes: int, kind: ImportKind, group: ContactGroup) -> bool:
