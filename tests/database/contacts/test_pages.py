@@ -3,16 +3,18 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
-from sendmill.contacts import import_jobs, next_set, staging
+from sendmill.contacts import import_jobs, next_set, pages, staging
 from sendmill.contacts.browsing import contact_count, contacts_at, search_contacts
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
 from sendmill.contacts.groups import add_group
 from sendmill.contacts.layouts import finish_upgrade
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout, SetPage
+from sendmill.contacts.page_cache import SMALL_KIB
 from sendmill.contacts.pages import PAGE_BYTES
 from sendmill.errors import Conflict
 from tests.database.campaigns.making import make_client
@@ -156,3 +158,43 @@ def test_who_was_overtaken_while_merging_changes_nothing(client: Client, monkeyp
     assert emails_of(group) == PEOPLE[:3]
     job.refresh_from_db()
     assert job.state == ImportState.RECEIVING, "the other's"
+
+
+def test_what_a_database_might_take_for_something_else_stays_as_it_is(client: Client) -> None:
+    group = add_group(client, tag="Group")
+    name = "\\N \\t\t\\x41 {\"a\",NULL} 'b' %s \u2028 Æ"
+    fill(group, [(f"person{number}@example.com", name, {"\\": name}) for number in range(3)])
+    assert contacts_in(group.contact_set_id) == [
+        (f"person{number}@example.com", name, {"\\": name}) for number in range(3)
+    ]
+
+
+def test_an_import_keeps_little_of_the_file_in_memory(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite only")
+    found = []
+
+    def cache_size() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size")
+            size: int = cursor.fetchone()[0]
+            return size
+
+    write = pages.PageWriter.close
+    monkeypatch.setattr(pages.PageWriter, "close", lambda writer: found.append(cache_size()) or write(writer))
+    usual = cache_size()
+    bulk(ImportKind.UPDATE, group_of(client, PEOPLE[:2]), csv_file("name,email", "A,a@example.com"))
+    assert found[-1] == -SMALL_KIB
+    assert abs(found[-1]) < abs(usual)
+    assert cache_size() == usual
+
+
+def test_postgresql_compresses_pages_quickly() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("PostgreSQL only")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+        assert cursor.fetchone() == (True,), "Debian's PostgreSQL has LZ4"
+        columns = "attrelid = 'contacts_contactpage'::regclass AND attname IN ('keys', 'contacts')"
+        cursor.execute(f"SELECT attcompression FROM pg_attribute WHERE {columns}")
+        assert cursor.fetchall() == [("l",), ("l",)]
