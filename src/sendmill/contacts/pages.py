@@ -182,11 +182,11 @@ def _insert(pages: list[ContactPage]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_IDS, [len(pages)])
         ids = cursor.fetchall()
-        with cursor.copy(_COPY) as copy:
+        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             copy.set_types(("int8", "text", "text"))
             for page, (number,) in zip(pages, ids, strict=True):
                 page.pk = number
-                copy.write_row((page.pk, page.keys, page.contacts))
+                copy.write_row((number, page.keys, page.contacts))
 
 
 def _fitting(fragments: list[str]) -> int:

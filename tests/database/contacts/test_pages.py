@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
@@ -167,6 +167,17 @@ def test_what_a_database_might_take_for_something_else_stays_as_it_is(client: Cl
     assert contacts_in(group.contact_set_id) == [
         (f"person{number}@example.com", name, {"\\": name}) for number in range(3)
     ]
+
+
+def test_what_the_database_refuses_is_its_error_on_either(client: Client) -> None:
+    """One that callers know: of a full disk, for instance."""
+    group = add_group(client, tag="Group")
+    writer = pages.PageWriter(group.contact_set_id, lambda: None)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE contacts_contactpage RENAME TO elsewhere")
+    writer.extend(["a@example.com"], ['["a@example.com","",{}]'])
+    with pytest.raises(DatabaseError):
+        writer.close()
 
 
 def test_an_import_keeps_little_of_the_file_in_memory(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
