@@ -97,6 +97,8 @@ class Merger(AbstractContextManager["Merger"]):
                 self._spread_base(base_set_id)
         for partition in range(self._mask + 1):
             self._join(partition, base_set_id, pages_a_stretch)
+        self._received.close()
+        self._base.close()
         if base_set_id is not None:
             self._take_over(places(base_set_id), pages_a_stretch, writer)
         for stretch in self._additions.partitions():

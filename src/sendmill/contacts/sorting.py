@@ -10,7 +10,7 @@ from types import TracebackType
 from sendmill.contacts.csv_reader import Batch
 from sendmill.contacts.spill import Spill
 
-PARTITION_ROWS = 20_000
+PARTITION_ROWS = 10_000
 """About so many rows are sorted in memory; so many, and fewer, stay in the order in which they came: an index takes
 them in any."""
 
@@ -58,6 +58,7 @@ class AddressSorter(AbstractContextManager["AddressSorter"]):
             return
         for keys, emails in self._received.pieces(0):
             self._gathered.put([bisect_right(cuts, key) for key in keys], keys, emails)
+        self._received.close()
         for partition in self._gathered.partitions():
             yield sorted(dict(self._gathered.rows(partition)).items())
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_HELD_VALUES = 50_000
-_HELD_BYTES = 4 << 20
+_HELD_VALUES = 25_000
+_HELD_BYTES = 2 << 20
 _HEADER = struct.Struct("<qq")  # where the partition's piece before begins, and the size of this one
 _NOWHERE = -1
 _WITHOUT_REFERENCES = 2  # the version of marshal's format that doesn't look for objects that occur twice
@@ -37,7 +37,12 @@ class Spill(AbstractContextManager["Spill"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all rows."""
         self._file.close()
+        self._held.clear()
 
     def put(self, partitions: Iterable[int], *columns: Sequence[Any], size: int = 0) -> None:
         """Add rows, whose values are given column by column, each to the partition named for it.
