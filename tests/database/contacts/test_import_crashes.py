@@ -251,9 +251,9 @@ def test_who_waits_for_a_killed_one_goes_on(kind: ImportKind, monkeypatch: pytes
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("stop", ["of the machine", "never"])
+@pytest.mark.parametrize("stop", ["of the machine", "never", "until the last moment"])
 def test_who_waits_for_a_living_one_waits(stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also if both stood still for a minute."""
+    """Also if both stood still for a minute, or if it comes to life when it is about to be ended."""
     group = full_group()
     first = staging.begin_import(group.client, ImportKind.UPDATE, group)
     Import.objects.filter(pk=first.pk).update(state=ImportState.APPLYING)
@@ -261,12 +261,33 @@ def test_who_waits_for_a_living_one_waits(stop: str, monkeypatch: pytest.MonkeyP
     steady = itertools.count(0, 60 if stop == "of the machine" else 1)
     clock = SimpleNamespace(monotonic=lambda: next(steady), sleep=lambda _: None)
     monkeypatch.setattr(applying, "time", clock)
+    end_merge = applying.end_merge
+
+    def show_life() -> None:
+        Import.objects.filter(pk=first.pk).update(heartbeat_on=timezone.now())
+
+    monkeypatch.setattr(applying, "end_merge", lambda *arguments: show_life() or end_merge(*arguments))
     for look in range(100):
         predecessor.wait()
-        if stop == "never" or look % 5 == 0:
-            Import.objects.filter(pk=first.pk).update(heartbeat_on=timezone.now())
+        if stop == "never" or (stop == "of the machine" and look % 5 == 0):
+            show_life()
     first.refresh_from_db()
     assert first.state == ImportState.APPLYING
+
+
+@pytest.mark.django_db
+def test_a_merge_that_is_ended_at_the_last_moment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = full_group()
+    point = next_set._point
+
+    def end_first(record: Import, base_set_id: int) -> None:
+        applying.end_merge(record.pk, "Ended.", lambda _: True)
+        point(record, base_set_id)
+
+    monkeypatch.setattr(next_set, "_point", end_first)
+    with pytest.raises(Conflict):
+        bulk(ImportKind.UPDATE, group, csv_file(*lines(NEW)))
+    assert emails_of(group) == OLD
 
 
 def _killed_at_write(writes: int, kind: ImportKind, group: ContactGroup) -> bool:
