@@ -3,6 +3,7 @@
 Tests with `small_rows` are of the layout of rows alone: what is there of an import that has begun is finished.
 """
 
+import errno
 import itertools
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from sendmill.contacts import applying, maintenance, next_set, staging
+from sendmill.contacts import applying, maintenance, merging, next_set, staging
 from sendmill.contacts.applying import Step, take_step
 from sendmill.contacts.csv_reader import open_contacts
 from sendmill.contacts.groups import add_group
@@ -273,6 +274,22 @@ def test_who_waits_for_a_living_one_waits(stop: str, monkeypatch: pytest.MonkeyP
             show_life()
     first.refresh_from_db()
     assert first.state == ImportState.APPLYING
+
+
+@pytest.mark.django_db
+def test_a_merge_that_fails_leaves_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To whoever waits; nobody has to find it silent first."""
+    group = full_group()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(merging.Merger, "write", fail)
+        bulk(ImportKind.UPDATE, group, csv_file(*lines(NEW)))
+    failed = Import.objects.latest("pk")
+    assert (failed.state, failed.error) == (ImportState.FAILED, "The import was interrupted. Nothing has changed.")
+    assert emails_of(group) == OLD
 
 
 @pytest.mark.django_db
