@@ -1,6 +1,7 @@
 """What the layout of pages has for itself: pages that are shared, looking into them, and where it comes from."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection
@@ -13,6 +14,7 @@ from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
 from sendmill.contacts.groups import add_group
 from sendmill.contacts.layouts import finish_upgrade
+from sendmill.contacts.merging import Merger
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout, SetPage
 from sendmill.contacts.page_cache import SMALL_KIB
 from sendmill.contacts.pages import PAGE_BYTES
@@ -209,3 +211,15 @@ def test_postgresql_compresses_pages_quickly() -> None:
         columns = "attrelid = 'contacts_contactpage'::regclass AND attname IN ('keys', 'contacts')"
         cursor.execute(f"SELECT attcompression FROM pg_attribute WHERE {columns}")
         assert cursor.fetchall() == [("l",), ("l",)]
+
+
+def test_whoever_merges_shows_signs_of_life(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For each page of a large group that it looks at, and takes over; else others would take it for dead."""
+    use_layout("pages", monkeypatch)
+    group = group_of(client, PEOPLE[:20])
+    signs: list[None] = []
+    with Merger(ImportKind.UPDATE, 0, tmp_path, lambda: signs.append(None)) as merger:
+        for batch in open_contacts(csv_file("name,email", "A,a@example.com"), email_index=1).batches():
+            merger.receive(batch)
+        merger.write(group.contact_set_id, pages.PageWriter(ContactSet.objects.create().pk, lambda: None))
+    assert len(signs) >= 2 * len(page_ids(group))
