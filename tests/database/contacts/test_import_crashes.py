@@ -258,10 +258,10 @@ def test_who_waits_for_a_living_one_waits(stop: str, monkeypatch: pytest.MonkeyP
     group = full_group()
     first = staging.begin_import(group.client, ImportKind.UPDATE, group)
     Import.objects.filter(pk=first.pk).update(state=ImportState.APPLYING)
-    predecessor = applying.Predecessor(staging.begin_import(group.client, ImportKind.UPDATE, group).pk)
     steady = itertools.count(0, 60 if stop == "of the machine" else 1)
     clock = SimpleNamespace(monotonic=lambda: next(steady), sleep=lambda _: None)
     monkeypatch.setattr(applying, "time", clock)
+    predecessor = applying.Predecessor(staging.begin_import(group.client, ImportKind.UPDATE, group).pk)
     end_merge = applying.end_merge
 
     def show_life() -> None:
