@@ -10,6 +10,7 @@ from django.conf import settings
 
 from sendmill import schema
 from sendmill.accounts.people import first_owner_token
+from sendmill.commands.memory import share_one_heap
 from sendmill.commands.preconditions import require_current_schema, require_free_port, use_data_folder
 from sendmill.commands.processes import Child, Supervisor
 from sendmill.commands.scheduling import schedule
@@ -77,6 +78,7 @@ def _serve() -> int:
     from granian.log import LogLevels
     from granian.server import Server
 
+    share_one_heap()
     host, port = settings.SENDMILL_BIND
     Server(
         "sendmill.wsgi:application",

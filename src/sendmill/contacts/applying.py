@@ -38,6 +38,12 @@ SILENCE = timedelta(minutes=2)
 
 WAIT_SECONDS = 0.05
 
+DEAD_SECONDS = 5.0
+"""Who waits for a merge, which shows a sign of life every half a second, and sees none for so long, goes on."""
+
+_LOOK_SECONDS = 0.5
+_STOPPED_IN_MERGE = "The server stopped while contacts were merged. Nothing has changed."
+
 
 class Step(Enum):
     """What there is to do after a step."""
@@ -49,10 +55,38 @@ class Step(Enum):
 
 def apply_import(import_id: int) -> None:
     """Take all the steps of an import that has received its rows, or has begun to apply them."""
+    predecessor = Predecessor(import_id)
     while (step := take_step(import_id)) != Step.FINISHED:
         if step == Step.WAIT:
-            recover_imports(timezone.now())
-            time.sleep(WAIT_SECONDS)
+            predecessor.wait()
+
+
+class Predecessor:
+    """The import that this one waits for, as two imports of a group take turns."""
+
+    def __init__(self, import_id: int) -> None:
+        self._import_id = import_id
+        self._seen: tuple[int, datetime] | None = None
+        self._looked = time.monotonic()
+        self._silent = 0.0
+
+    def wait(self) -> None:
+        """Wait a little. If its process has died, end it, so that the turn is the next one's.
+
+        Silence is counted by this process's steady clock, whatever the clocks of other machines say, and only while
+        this process itself looks often enough: what holds up both, a lock or the machine, is no sign of death. To end
+        the merge of a living one would do no harm but that it fails.
+        """
+        group = Import.objects.filter(pk=self._import_id).values("group")
+        applying = Import.objects.filter(group__in=group, state=ImportState.APPLYING)
+        found = applying.values_list("pk", "heartbeat_on").first()
+        now = time.monotonic()
+        self._silent = self._silent + min(now - self._looked, _LOOK_SECONDS) if found == self._seen else 0.0
+        self._seen, self._looked = found, now
+        if found and self._silent >= DEAD_SECONDS:
+            end_merge(found[0], _STOPPED_IN_MERGE, lambda record: record.heartbeat_on == found[1])
+        recover_imports(timezone.now())
+        time.sleep(WAIT_SECONDS)
 
 
 @transaction.atomic
@@ -96,7 +130,7 @@ def recover_imports(now: datetime) -> int:
     for import_id in applying:
         end_merge(
             import_id,
-            "The server stopped while contacts were merged. Nothing has changed.",
+            _STOPPED_IN_MERGE,
             lambda record: record.heartbeat_on < now - SILENCE,
         )
         apply_import(import_id)
@@ -184,7 +218,7 @@ def _change_optouts(record: Import) -> Step:
         return Step.FINISHED
     for page in pages:
         if record.kind == ImportKind.OPTOUT_ADD:
-            add_optouts(record.client_id, page.contacts, len(page.keys))
+            add_optouts(record.client_id, page.contacts, page.keys)
         else:
             delete_optouts(record.client_id, page.keys)
     record.state = ImportState.APPLYING

@@ -6,8 +6,7 @@ good to it as the right one. With 600,000 contacts it read them all for each of 
 brought up to date when a large set has been written, and queries are put in a way that leaves one index to choose.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ GRACE = timedelta(hours=1)
 """For so long a set that a group no longer points at is kept for those who are still reading it."""
 
 PAGE_CONTACTS = 2_000
-_LARGE_CACHE_KIB = 24 * 1024
 _LARGE = 10_000
 
 StoredRow = tuple[str, str, str, str]
@@ -116,24 +114,6 @@ def upsert_contacts(contact_set_id: int, rows: Collection[StoredRow]) -> None:
             cursor.executemany(_UPSERT_SQLITE, [(contact_set_id, *row) for row in rows])
         else:
             cursor.execute(_UPSERT_JSON, [contact_set_id, as_json])
-
-
-@contextmanager
-def large_cache() -> Iterator[None]:
-    """Room for the index of a large set: the rows of a list come in no order of their addresses, so each batch touches
-    all of it. Twice SQLite's usual cache; more would be more memory than the web process may take."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA cache_size")
-        usual = int(cursor.fetchone()[0])
-        cursor.execute(f"PRAGMA cache_size = {-_LARGE_CACHE_KIB}")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA cache_size = {usual}")
 
 
 def contact_page(contact_set_id: int, after: int, limit: int | None = None) -> list[StoredContact]:

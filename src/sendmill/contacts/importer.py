@@ -16,10 +16,12 @@ from sendmill.contacts.applying import apply_import
 from sendmill.contacts.csv_reader import ContactFile, open_contacts
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState, Layout
 from sendmill.contacts.next_set import merge, receive_optouts, receive_set
+from sendmill.contacts.page_cache import SMALL_KIB, page_cache
 from sendmill.contacts.staging import begin_import, discard, finish, finish_unseen, keep, receive
 from sendmill.errors import Conflict, NotFound, SendmillError
 
 
+@page_cache(SMALL_KIB)
 def run_import(
     client: Client,
     kind: ImportKind,
@@ -44,6 +46,7 @@ def run_import(
     return record
 
 
+@page_cache(SMALL_KIB)
 def carry_out(record: Import, file: BinaryIO) -> None:
     """Do what an import that `staging.begin_anew` has prepared asks for. Raises what `run_import` raises."""
     contacts = open_contacts(file, email_index=record.email_index, name_index=record.name_index)
@@ -56,6 +59,7 @@ def carry_out(record: Import, file: BinaryIO) -> None:
         apply_import(record.pk)
 
 
+@page_cache(SMALL_KIB)
 def receive_contacts(client: Client, file: BinaryIO | None, *, email_index: int, name_index: int) -> Import:
     """Read a file for a group that doesn't exist yet; then call `add_group_of`, or `staging.discard`.
 

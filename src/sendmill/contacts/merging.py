@@ -43,8 +43,8 @@ _MOST_PARTITIONS = 4_096
 
 # A row's number is that of a stretch of the file, shifted, and its place there: a stretch is what is sorted in memory.
 _STRETCH_SHIFT = 20
-_STRETCH_ROWS = 20_000
-_STRETCH_BYTES = 4 << 20
+_STRETCH_ROWS = 10_000
+_STRETCH_BYTES = 2 << 20
 
 _STRETCHES_OF_BASE = 512
 _SMALL_CONTACTS = PAGE_CONTACTS // 4
@@ -97,6 +97,8 @@ class Merger(AbstractContextManager["Merger"]):
                 self._spread_base(base_set_id)
         for partition in range(self._mask + 1):
             self._join(partition, base_set_id, pages_a_stretch)
+        self._received.close()
+        self._base.close()
         if base_set_id is not None:
             self._take_over(places(base_set_id), pages_a_stretch, writer)
         for stretch in self._additions.partitions():
@@ -127,6 +129,7 @@ class Merger(AbstractContextManager["Merger"]):
             texts |= zip(keys, row_texts, strict=True)
         self.distinct += len(texts)
         for keys, positions in self._base_of(partition, base_set_id) if base_set_id is not None else ():
+            self._alive()
             if texts.keys().isdisjoint(keys):
                 continue
             found = [position for key, position in zip(keys, positions, strict=True) if key in texts]

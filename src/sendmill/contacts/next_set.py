@@ -13,11 +13,10 @@ from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
-from sendmill.contacts.applying import WAIT_SECONDS, end_merge, point, recover_imports
+from sendmill.contacts.applying import Predecessor, end_merge, point
 from sendmill.contacts.csv_reader import Batch, ContactFile, RejectedRow
-from sendmill.contacts.fragments import fragment
+from sendmill.contacts.fragments import address_fragment
 from sendmill.contacts.layouts import set_of_pages
 from sendmill.contacts.merging import Merger
 from sendmill.contacts.models import ContactGroup, Import, ImportKind, ImportState
@@ -74,7 +73,7 @@ def receive_optouts(record: Import, contacts: ContactFile) -> None:
         _receive(record, contacts, sorter.receive)
         for addresses in sorter.sorted():
             distinct += len(addresses)
-            writer.extend([key for key, _ in addresses], [fragment(email, key, "", {}) for key, email in addresses])
+            writer.extend([key for key, _ in addresses], [address_fragment(email, key) for key, email in addresses])
     writer.close()
     record.duplicate_rows = record.accepted_rows - distinct
     beat(record, ImportState.RECEIVING)
@@ -127,6 +126,7 @@ def _wait_for_turn(record: Import) -> int | None:
 
     None if the group was deleted: then the import has failed.
     """
+    predecessor = Predecessor(record.pk)
     while True:
         with transaction.atomic():
             group = _lock_group(record)
@@ -138,8 +138,7 @@ def _wait_for_turn(record: Import) -> int | None:
                 record.state = ImportState.APPLYING
                 record.save(update_fields=["state"])
                 return group.contact_set_id
-        recover_imports(timezone.now())
-        time.sleep(WAIT_SECONDS)
+        predecessor.wait()
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from sendmill.contacts.fragments import StoredContact
@@ -161,12 +161,32 @@ class PageWriter:
     @transaction.atomic
     def _write(self) -> None:
         self._on_write()
-        ContactPage.objects.bulk_create(self._new)
+        _insert(self._new)
         SetPage.objects.bulk_create(
             SetPage(contact_set_id=self._contact_set_id, number=number, page_id=page.pk, size=size)
             for number, page, size in self._places
         )
         self._new, self._places, self._bytes = [], [], 0
+
+
+# bulk_create would pass arrays here, in which psycopg marks each quote of the JSON in Python: 7 µs a contact.
+_COPY = "COPY contacts_contactpage (id, keys, contacts) FROM STDIN (FORMAT binary)"
+_IDS = "SELECT nextval(pg_get_serial_sequence('contacts_contactpage', 'id')) FROM generate_series(1, %s)"
+
+
+def _insert(pages: list[ContactPage]) -> None:
+    """Write new pages; they get their ids."""
+    if connection.vendor != "postgresql":
+        ContactPage.objects.bulk_create(pages)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_IDS, [len(pages)])
+        ids = cursor.fetchall()
+        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+            copy.set_types(("int8", "text", "text"))
+            for page, (number,) in zip(pages, ids, strict=True):
+                page.pk = number
+                copy.write_row((number, page.keys, page.contacts))
 
 
 def _fitting(fragments: list[str]) -> int:

@@ -1,6 +1,8 @@
 """Rows in numbered partitions on disk, so that memory is flat however many rows there are."""
 
 import marshal
+import os
+import struct
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,28 +11,38 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_HELD_VALUES = 50_000
-_HELD_BYTES = 4 << 20
-_SIZE_BYTES = 8
+_HELD_VALUES = 25_000
+_HELD_BYTES = 2 << 20
+_HEADER = struct.Struct("<qq")  # where the partition's piece before begins, and the size of this one
+_NOWHERE = -1
 _WITHOUT_REFERENCES = 2  # the version of marshal's format that doesn't look for objects that occur twice
 
 
 class Spill(AbstractContextManager["Spill"]):
     """Rows of `width` plain values, each in a partition; those of one partition are read in the order in which they
-    came. They lie in a file without a name, which is gone with this process whatever happens to it."""
+    came. They lie in a file without a name, which is gone with this process whatever happens to it.
+
+    A piece tells where the one before it is, so that what is remembered of a partition is one number: twice the rows
+    are twice the pieces in each of twice the partitions.
+    """
 
     def __init__(self, folder: Path | str, width: int) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
         self._width = width
         self._held: defaultdict[int, list[Any]] = defaultdict(list)
         self._held_values = self._held_bytes = 0
-        self._written: dict[int, list[int]] = {}  # where each partition's pieces begin
+        self._last: dict[int, int] = {}  # where the last piece of each partition begins
         self._end = 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all rows."""
         self._file.close()
+        self._held.clear()
 
     def put(self, partitions: Iterable[int], *columns: Sequence[Any], size: int = 0) -> None:
         """Add rows, whose values are given column by column, each to the partition named for it.
@@ -49,14 +61,14 @@ class Spill(AbstractContextManager["Spill"]):
     def write(self, partition: int, values: list[Any]) -> None:
         """Add rows, whose values are given row by row, that are not to be held in memory: they will be a piece."""
         piece = marshal.dumps(values, _WITHOUT_REFERENCES)
-        self._file.seek(self._end)
-        self._file.write(len(piece).to_bytes(_SIZE_BYTES, "big") + piece)
-        self._written.setdefault(partition, []).append(self._end)
-        self._end += _SIZE_BYTES + len(piece)
+        self._file.write(_HEADER.pack(self._last.get(partition, _NOWHERE), len(piece)))
+        self._file.write(piece)
+        self._last[partition] = self._end
+        self._end += _HEADER.size + len(piece)
 
     def partitions(self) -> list[int]:
         """The numbers of those that have rows, in order."""
-        return sorted({*self._held, *self._written})
+        return sorted({*self._held, *self._last})
 
     def pieces(self, partition: int) -> Iterator[list[list[Any]]]:
         """The rows of a partition, a piece at a time, as their columns."""
@@ -69,10 +81,16 @@ class Spill(AbstractContextManager["Spill"]):
             yield from zip(*[iter(values)] * self._width, strict=True)
 
     def _values(self, partition: int) -> Iterator[list[Any]]:
-        for begin in self._written.get(partition, ()):
-            self._file.seek(begin)
-            size = int.from_bytes(self._file.read(_SIZE_BYTES), "big")
-            yield marshal.loads(self._file.read(size))  # noqa: S302 - nobody else can write to the file
+        self._file.flush()
+        number = self._file.fileno()
+        found: list[tuple[int, int]] = []
+        begin = self._last.get(partition, _NOWHERE)
+        while begin != _NOWHERE:
+            before, size = _HEADER.unpack(os.pread(number, _HEADER.size, begin))
+            found.append((begin + _HEADER.size, size))
+            begin = before
+        for place, size in reversed(found):
+            yield marshal.loads(os.pread(number, size, place))  # noqa: S302 - nobody else can write to the file
         if partition in self._held:
             yield self._held[partition]
 

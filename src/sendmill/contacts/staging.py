@@ -16,7 +16,7 @@ from django.utils import timezone
 from sendmill.accounts.models import Client
 from sendmill.contacts import csv_reader
 from sendmill.contacts.ahead import made_ahead
-from sendmill.contacts.contact_sets import StoredRow, count_written, large_cache, retire, upsert_contacts
+from sendmill.contacts.contact_sets import StoredRow, count_written, retire, upsert_contacts
 from sendmill.contacts.csv_reader import Batch, ContactFile, ContactRow
 from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import (
@@ -27,6 +27,7 @@ from sendmill.contacts.models import (
     Layout,
     RejectedRow,
 )
+from sendmill.contacts.page_cache import LARGE_KIB, page_cache
 from sendmill.errors import Conflict
 from sendmill.metrics import tallies
 
@@ -95,7 +96,7 @@ def receive(record: Import, contacts: ContactFile) -> None:
     store = _whole if record.kind in (ImportKind.REPLACE, ImportKind.UPDATE, ImportKind.STAGE) else _address
     # By map, which doesn't hold a batch any more when the next is made.
     ready = map(partial(_ready, store=store), contacts.batches())
-    with large_cache(), made_ahead(ready) as batches:
+    with page_cache(LARGE_KIB), made_ahead(ready) as batches:
         for batch in batches:
             _receive_batch(record, record.staging_set_id, batch)
             time.sleep(PAUSE_SECONDS)

@@ -3,18 +3,20 @@
 Tests with `small_rows` are of the layout of rows alone: what is there of an import that has begun is finished.
 """
 
+import errno
 import itertools
 import os
 import re
 import signal
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from sendmill.contacts import applying, maintenance, next_set, staging
+from sendmill.contacts import applying, maintenance, merging, next_set, staging
 from sendmill.contacts.applying import Step, take_step
 from sendmill.contacts.csv_reader import open_contacts
 from sendmill.contacts.groups import add_group
@@ -236,6 +238,80 @@ def test_a_process_killed_at_any_write_leaves_the_old_contacts_or_the_new(layout
     assert writes > 1
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", [ImportKind.REPLACE, ImportKind.UPDATE])
+def test_who_waits_for_a_killed_one_goes_on(kind: ImportKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_layout("pages", monkeypatch)
+    monkeypatch.setattr(applying, "DEAD_SECONDS", 0.5)
+    group = full_group()
+    assert _killed_at_write(2, ImportKind.DELETE, group)
+    assert Import.objects.latest("pk").state == ImportState.APPLYING
+    bulk(kind, group, csv_file(*lines(NEW)))
+    assert emails_of(group) == RESULTS[kind]
+    assert Import.objects.filter(state=ImportState.FAILED, error__contains="server stopped").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("stop", ["of the machine", "never", "until the last moment"])
+def test_who_waits_for_a_living_one_waits(stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if both stood still for a minute, or if it comes to life when it is about to be ended."""
+    group = full_group()
+    first = staging.begin_import(group.client, ImportKind.UPDATE, group)
+    Import.objects.filter(pk=first.pk).update(state=ImportState.APPLYING)
+    steady = itertools.count(0, 60 if stop == "of the machine" else 1)
+    clock = SimpleNamespace(monotonic=lambda: next(steady), sleep=lambda _: None)
+    monkeypatch.setattr(applying, "time", clock)
+    predecessor = applying.Predecessor(staging.begin_import(group.client, ImportKind.UPDATE, group).pk)
+    end_merge = applying.end_merge
+
+    def show_life() -> None:
+        Import.objects.filter(pk=first.pk).update(heartbeat_on=timezone.now())
+
+    if stop == "until the last moment":
+        monkeypatch.setattr(applying, "end_merge", lambda *arguments: show_life() or end_merge(*arguments))
+    for look in range(100):
+        predecessor.wait()
+        if stop == "never" or (stop == "of the machine" and look % 5 == 0):
+            show_life()
+    first.refresh_from_db()
+    assert first.state == ImportState.APPLYING
+
+
+@pytest.mark.django_db
+def test_a_merge_that_fails_leaves_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To whoever waits; nobody has to find it silent first."""
+    group = full_group()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(merging.Merger, "write", fail)
+        bulk(ImportKind.UPDATE, group, csv_file(*lines(NEW)))
+    failed = Import.objects.latest("pk")
+    assert (failed.state, failed.error) == (ImportState.FAILED, "The import was interrupted. Nothing has changed.")
+    assert emails_of(group) == OLD
+
+
+@pytest.mark.django_db
+def test_a_merge_that_is_ended_at_the_last_moment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = full_group()
+    point = next_set._point
+
+    def end_first(record: Import, base_set_id: int) -> None:
+        applying.end_merge(record.pk, "Ended.", lambda _: True)
+        point(record, base_set_id)
+
+    monkeypatch.setattr(next_set, "_point", end_first)
+    with pytest.raises(Conflict):
+        bulk(ImportKind.UPDATE, group, csv_file(*lines(NEW)))
+    assert emails_of(group) == OLD
+
+
+# PostgreSQL's pages come by COPY, which goes past the wrapper, after a statement for their ids.
+_WRITE = r"\s*((INSERT INTO|DELETE FROM) .?contacts_(contact|contactpage|setpage)\b|SELECT nextval\()"
+
+
 def _killed_at_write(writes: int, kind: ImportKind, group: ContactGroup) -> bool:
     """Import NEW in a process that is killed in its n-th write of contacts; False if it finished before."""
     connections.close_all()  # a connection must not be shared with a child
@@ -245,10 +321,7 @@ def _killed_at_write(writes: int, kind: ImportKind, group: ContactGroup) -> bool
 
         def run_and_die(execute, sql, *arguments):
             done = execute(sql, *arguments)
-            if (
-                re.match(r"\s*(INSERT INTO|DELETE FROM) .?contacts_(contact|contactpage|setpage)\b", sql)
-                and next(count) == writes
-            ):
+            if re.match(_WRITE, sql) and next(count) == writes:
                 os.kill(os.getpid(), signal.SIGKILL)
             return done
 

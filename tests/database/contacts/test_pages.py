@@ -1,18 +1,22 @@
 """What the layout of pages has for itself: pages that are shared, looking into them, and where it comes from."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
-from sendmill.contacts import import_jobs, next_set, staging
+from sendmill.contacts import import_jobs, next_set, pages, staging
 from sendmill.contacts.browsing import contact_count, contacts_at, search_contacts
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
 from sendmill.contacts.groups import add_group
 from sendmill.contacts.layouts import finish_upgrade
+from sendmill.contacts.merging import Merger
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout, SetPage
+from sendmill.contacts.page_cache import SMALL_KIB
 from sendmill.contacts.pages import PAGE_BYTES
 from sendmill.errors import Conflict
 from tests.database.campaigns.making import make_client
@@ -156,3 +160,66 @@ def test_who_was_overtaken_while_merging_changes_nothing(client: Client, monkeyp
     assert emails_of(group) == PEOPLE[:3]
     job.refresh_from_db()
     assert job.state == ImportState.RECEIVING, "the other's"
+
+
+def test_what_a_database_might_take_for_something_else_stays_as_it_is(client: Client) -> None:
+    group = add_group(client, tag="Group")
+    name = "\\N \\t\t\\x41 {\"a\",NULL} 'b' %s \u2028 Æ"
+    fill(group, [(f"person{number}@example.com", name, {"\\": name}) for number in range(3)])
+    assert contacts_in(group.contact_set_id) == [
+        (f"person{number}@example.com", name, {"\\": name}) for number in range(3)
+    ]
+
+
+def test_what_the_database_refuses_is_its_error_on_either(client: Client) -> None:
+    """One that callers know: of a full disk, for instance."""
+    group = add_group(client, tag="Group")
+    writer = pages.PageWriter(group.contact_set_id, lambda: None)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE contacts_contactpage RENAME TO elsewhere")
+    writer.extend(["a@example.com"], ['["a@example.com","",{}]'])
+    with pytest.raises(DatabaseError):
+        writer.close()
+
+
+def test_an_import_keeps_little_of_the_file_in_memory(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite only")
+    found = []
+
+    def cache_size() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size")
+            size: int = cursor.fetchone()[0]
+            return size
+
+    write = pages.PageWriter.close
+    monkeypatch.setattr(pages.PageWriter, "close", lambda writer: found.append(cache_size()) or write(writer))
+    usual = cache_size()
+    bulk(ImportKind.UPDATE, group_of(client, PEOPLE[:2]), csv_file("name,email", "A,a@example.com"))
+    assert found[-1] == -SMALL_KIB
+    assert abs(found[-1]) < abs(usual)
+    assert cache_size() == usual
+
+
+def test_postgresql_compresses_pages_quickly() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("PostgreSQL only")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+        assert cursor.fetchone() == (True,), "Debian's PostgreSQL has LZ4"
+        columns = "attrelid = 'contacts_contactpage'::regclass AND attname IN ('keys', 'contacts')"
+        cursor.execute(f"SELECT attcompression FROM pg_attribute WHERE {columns}")
+        assert cursor.fetchall() == [("l",), ("l",)]
+
+
+def test_whoever_merges_shows_signs_of_life(client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """For each page of a large group that it looks at, and takes over; else others would take it for dead."""
+    use_layout("pages", monkeypatch)
+    group = group_of(client, PEOPLE[:20])
+    signs: list[None] = []
+    with Merger(ImportKind.UPDATE, 0, tmp_path, lambda: signs.append(None)) as merger:
+        for batch in open_contacts(csv_file("name,email", "A,a@example.com"), email_index=1).batches():
+            merger.receive(batch)
+        merger.write(group.contact_set_id, pages.PageWriter(ContactSet.objects.create().pk, lambda: None))
+    assert len(signs) >= 2 * len(page_ids(group))
