@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     set_client.add_argument("--postal-address", metavar="TEXT", help="shown in the footer; may have several lines")
     set_client.add_argument("--language", metavar="CODE", help="of the footer: en, de, es, fr, it, nl, pl or pt")
     set_client.add_argument("--json", action="store_true", help="print JSON")
+    operator = commands.add_parser("operator", help="who looks after all clients").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    add_operator = _add(operator, "add", _add_operator, "put somebody who signs in above all clients")
+    add_operator.add_argument("email", metavar="EMAIL", help="the address with which they log in")
     token = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="ACTION")
     add_token = _add(token, "add", _add_token, "issue an API token, shown this once")
     add_token.add_argument("--client", required=True, metavar="ID", help="the client's id, 24 hex digits")
@@ -252,6 +257,12 @@ def _add_client(options: argparse.Namespace) -> int:
     from sendmill.commands import client
 
     return client.add(options.name, options.email, options.password, options.json)
+
+
+def _add_operator(options: argparse.Namespace) -> int:
+    from sendmill.commands import operator
+
+    return operator.add(options.email)
 
 
 def _set_client(options: argparse.Namespace) -> int:

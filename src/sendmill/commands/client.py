@@ -23,8 +23,8 @@ def add(name: str, email: str, password: str | None, as_json: bool) -> int:
         record(client, Kind.PEOPLE, "made the client", client.name)
     chooses = link(new_passwords.key_of(user)) if password is None else None
     if as_json:
-        made = {"client_id": client.object_id, "username": user.email, "token": token, "link": chooses}
-        print(json.dumps(made))
+        made = {"client_id": client.object_id, "username": user.email, "token": token}
+        print(json.dumps(made if chooses is None else {**made, "link": chooses}))
     else:
         print(f"client    {client.object_id}\nusername  {user.email}\ntoken     {token}   (shown this once)")
         if chooses:

@@ -322,6 +322,7 @@ def test_every_command_that_changes_something_leaves_an_entry(
     tried = [
         ("client add", "client add Another --email owner@another.test --password correct-horse", Kind.PEOPLE),
         ("client set", f"client set {client} --footer off", Kind.SETTINGS),
+        ("operator add", "operator add owner@another.test", Kind.PEOPLE),
         ("token add", f"token add {making_one}", Kind.TOKENS),
         ("dkim add", f"dkim add acme.test --selector s1 --algorithm ed25519 {making_one}", Kind.SENDERS),
         ("dkim remove", "dkim remove acme.test s1", Kind.SENDERS),
@@ -338,7 +339,7 @@ def test_every_command_that_changes_something_leaves_an_entry(
         assert options.command(options) == 0
         (entry,) = AuditEntry.objects.filter(pk__gt=before.pk if before else 0)
         assert (entry.actor, entry.via, entry.kind) == ("deploy (command line)", Via.COMMAND, kind), name
-        assert (entry.client == acme.client) == (name not in ("client add", "prune")), name
+        assert (entry.client == acme.client) == (name not in ("client add", "operator add", "prune")), name
         assert SECRET not in entry.subject and "correct-horse" not in entry.subject
 
 
