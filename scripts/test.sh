@@ -36,7 +36,7 @@ part() {
 unset SENDMILL_DATABASE_URL
 part "unit" "${pytest[@]}" -n 2 tests/unit
 part "SQLite" "${pytest[@]}" -n $at_once "${both[@]}"
-part "browser" "${pytest[@]}" -n 2 --dist loadfile tests/browser # a server and a browser a module
+part "browser" "${pytest[@]}" -n 2 tests/browser
 part "PostgreSQL" .venv/bin/python scripts/with_postgresql.py -- "${pytest[@]}" -n $at_once "${both[@]}"
 
 printf '\n'

@@ -19,6 +19,10 @@ IS_POSTGRESQL = bool(os.environ.get("SENDMILL_DATABASE_URL"))
 long_only = pytest.mark.skipif(not IS_LONG, reason="takes long: see make faults")
 only_sqlite = pytest.mark.skipif(IS_POSTGRESQL, reason="SQLite only")
 only_postgresql = pytest.mark.skipif(not IS_POSTGRESQL, reason="PostgreSQL only")
+#: What mail servers do is the same to either database, and each server that is started costs seconds of CPU.
+about_mail_servers = pytest.mark.skipif(
+    IS_POSTGRESQL and not IS_LONG, reason="about mail servers, not databases: on PostgreSQL see make faults"
+)
 
 
 def sized(short: int, long: int) -> int:

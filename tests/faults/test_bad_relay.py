@@ -14,9 +14,11 @@ from tests.end_to_end.campaigns import people, people_csv, start_campaign
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
-from tests.faults.scenario import Report, long_only, sized
+from tests.faults.scenario import Report, about_mail_servers, long_only, sized
 from tests.faults.wire import Spoil, Wire
 from tests.unit.delivery.smtp_servers import Certificate
+
+pytestmark = about_mail_servers
 
 CONNECTIONS = 4
 #: Messages that the bad relay may hold: two on each of its connections, of both workers.

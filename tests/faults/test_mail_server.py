@@ -15,6 +15,7 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import assert_nobody_lost, repeated, result_of
+from tests.faults.scenario import about_mail_servers
 
 
 def test_a_4xx_is_a_delay_of_that_recipient(server: Server, sink: SmtpSink) -> None:
@@ -57,6 +58,7 @@ def test_a_5xx_is_final(server: Server, sink: SmtpSink) -> None:
     assert len(sink.refusals) == 2
 
 
+@about_mail_servers
 def test_down_at_the_start_and_back_later(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     server = new_server(sink.url).start()
     sink.stop()
@@ -70,6 +72,7 @@ def test_down_at_the_start_and_back_later(new_server: Callable[..., Server], sin
     assert_each_once(sink.recipients, people(50))
 
 
+@about_mail_servers
 def test_down_in_the_middle_and_back(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     server = new_server(f"{sink.url}?connections=4").start()
     client = server.create_client("acme")
@@ -85,6 +88,7 @@ def test_down_in_the_middle_and_back(new_server: Callable[..., Server], sink: Sm
     assert set(result_of(client, campaign).values()) == {"delivered"}
 
 
+@about_mail_servers
 def test_one_relay_down_does_not_stop_the_other(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     with SmtpSink() as other:
         server = new_server(f"{sink.url},{other.url}").start()
@@ -95,6 +99,7 @@ def test_one_relay_down_does_not_stop_the_other(new_server: Callable[..., Server
         assert_each_once(sink.recipients, people(100))
 
 
+@about_mail_servers
 def test_two_relays_share_the_work(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     with SmtpSink() as other:
         server = new_server(f"{sink.url},{other.url}").start()
@@ -106,6 +111,7 @@ def test_two_relays_share_the_work(new_server: Callable[..., Server], sink: Smtp
         assert other.messages
 
 
+@about_mail_servers
 def test_without_pipelining_it_works_too(new_server: Callable[..., Server]) -> None:
     with SmtpSink(pipelining=False) as sink:
         server = new_server(sink.url).start()
@@ -115,6 +121,7 @@ def test_without_pipelining_it_works_too(new_server: Callable[..., Server]) -> N
         assert_each_once(sink.recipients, people(60))
 
 
+@about_mail_servers
 def test_a_server_without_smtputf8_fails_only_who_needs_it(new_server: Callable[..., Server]) -> None:
     with SmtpSink(smtputf8=False) as sink:
         server = new_server(sink.url).start()
