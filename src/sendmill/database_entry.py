@@ -8,7 +8,7 @@ from typing import Any
 from sendmill.errors import SettingError
 
 # Granian's threads come and go, and what Django keeps for a thread does not end with it: each burst of 60 requests left
-# 50 connections open for ever, on either database.
+# 50 connections open for ever, on either database. On PostgreSQL the web process has a pool instead (`share_in_pool`).
 _END_WITH_THE_REQUEST = 0
 
 
@@ -70,3 +70,17 @@ def database_entry(url: str, data_folder: Path, lease_seconds: float) -> dict[st
         "CONN_MAX_AGE": _END_WITH_THE_REQUEST,
         "OPTIONS": options,
     }
+
+
+def share_in_pool(entry: dict[str, Any], threads: int) -> None:
+    """Have the threads of this process, which must not fork any more, share connections to PostgreSQL.
+
+    To connect takes 6 ms of a request's 14, and PostgreSQL a process. What has been idle for a minute is closed, and
+    each is asked whether it lives before it is lent. Who gets none within 5 s is told that the database is down.
+    """
+    if entry["ENGINE"].endswith("postgresql"):
+        entry["CONN_HEALTH_CHECKS"] = True
+        entry["OPTIONS"].setdefault("application_name", "sendmill web")
+        entry["OPTIONS"]["pool"] = {
+            "min_size": 0, "max_size": threads, "max_idle": 60.0, "timeout": 5.0, "reconnect_timeout": 5.0
+        }  # fmt: skip

@@ -1,7 +1,10 @@
 """The main job once: a server, a client, a campaign; the mail arrives and the results say so."""
 
+import os
 from email.header import decode_header, make_header
 
+import psycopg
+import pytest
 import requests
 
 from tests.end_to_end.campaigns import (
@@ -69,3 +72,15 @@ def test_a_dead_worker_is_replaced(server: Server) -> None:
     wait_for(lambda: len(server.workers()) == 2 and killed not in [worker.pid for worker in server.workers()])
     client = server.create_client("acme")
     wait_until_completed(client, start_campaign(client, people_csv(5)))
+
+
+@pytest.mark.skipif("SENDMILL_DATABASE_URL" not in os.environ, reason="SQLite has no sessions to share or to lose")
+def test_requests_share_sessions_and_outlive_their_loss(server: Server) -> None:
+    client = server.create_client("acme")
+    with psycopg.connect(server.environment["SENDMILL_DATABASE_URL"], autocommit=True) as database:
+        of_web = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sendmill web'"
+        for _ in range(5):
+            client.get("/email/message/").expect(200)
+            assert database.execute(f"SELECT count(*) {of_web}").fetchone() == (1,)
+        assert database.execute(f"SELECT count(pg_terminate_backend(pid)) {of_web}").fetchone() == (1,)
+        client.get("/email/message/").expect(200)

@@ -7,6 +7,7 @@ import threading
 import structlog
 import uvloop
 from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from sendmill import schema
 from sendmill.accounts.people import first_owner_token
@@ -14,6 +15,7 @@ from sendmill.commands.memory import share_one_heap
 from sendmill.commands.preconditions import require_current_schema, require_free_port, use_data_folder
 from sendmill.commands.processes import Child, Supervisor
 from sendmill.commands.scheduling import schedule
+from sendmill.database_entry import share_in_pool
 from sendmill.delivery.relays import parse_relays
 from sendmill.delivery.worker import SHUTDOWN_SECONDS, Worker, WorkerSettings
 from sendmill.errors import SettingError
@@ -79,6 +81,8 @@ def _serve() -> int:
     from granian.server import Server
 
     share_one_heap()
+    connections.close_all()
+    share_in_pool(connections.settings[DEFAULT_DB_ALIAS], WEB_THREADS)
     host, port = settings.SENDMILL_BIND
     Server(
         "sendmill.wsgi:application",
