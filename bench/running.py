@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -97,10 +98,9 @@ class RunningServer:
 
     def client(self) -> "Api":
         """The API with the token of a new client."""
-        return Api(
-            self._port,
-            json.loads(self.command("client", "add", "Bench", "--email", "b@bench.example", "--json"))["token"],
-        )
+        # A user of its own each time: rounds on PostgreSQL share a database.
+        made = self.command("client", "add", "Bench", "--email", f"{secrets.token_hex(6)}@bench.example", "--json")
+        return Api(self._port, json.loads(made)["token"])
 
     def command(self, *arguments: str) -> bytes:
         """What `sendmill ARGUMENTS` prints."""
