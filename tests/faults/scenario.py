@@ -17,8 +17,9 @@ IS_LONG = os.environ.get("FAULTS_SIZE") == "long"
 IS_POSTGRESQL = bool(os.environ.get("SENDMILL_DATABASE_URL"))
 
 long_only = pytest.mark.skipif(not IS_LONG, reason="takes long: see make faults")
-only_sqlite = pytest.mark.skipif(IS_POSTGRESQL, reason="SQLite only")
-only_postgresql = pytest.mark.skipif(not IS_POSTGRESQL, reason="PostgreSQL only")
+only_sqlite = pytest.mark.skipif(IS_POSTGRESQL, reason="PostgreSQL has no lock that all writers wait for")
+a_server_to_restart = pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite has no server that restarts")
+several_machines = pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite is one machine's: other nodes can't reach it")
 #: What mail servers do is the same to either database, and each server that is started costs seconds of CPU.
 about_mail_servers = pytest.mark.skipif(
     IS_POSTGRESQL and not IS_LONG, reason="about mail servers, not databases: on PostgreSQL see make faults"

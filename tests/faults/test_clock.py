@@ -17,7 +17,7 @@ from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import taken_for
 from tests.faults.fake_time import WallClock
-from tests.faults.scenario import Report, long_only, only_postgresql, sized
+from tests.faults.scenario import Report, long_only, several_machines, sized
 
 HOUR = 3600.0
 CONNECTIONS = 5
@@ -152,7 +152,7 @@ def next_retry(client: ApiClient, campaign: str) -> float:
     return datetime.fromisoformat(told).replace(tzinfo=UTC).timestamp() if told else 0.0
 
 
-@only_postgresql
+@several_machines
 def test_two_nodes_an_hour_apart(
     new_server: Callable[..., Server], sink: SmtpSink, report: Report, tmp_path: Path
 ) -> None:
@@ -175,7 +175,7 @@ def test_two_nodes_an_hour_apart(
         assert "chunk.lost" not in node.whole_log()
 
 
-@only_postgresql
+@several_machines
 def test_a_rate_holds_over_two_nodes_an_hour_apart(
     new_server: Callable[..., Server], sink: SmtpSink, report: Report, tmp_path: Path
 ) -> None:

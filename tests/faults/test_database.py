@@ -18,7 +18,7 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.postgresql_cluster import Cluster
-from tests.faults.scenario import Report, only_postgresql, only_sqlite, sized
+from tests.faults.scenario import Report, a_server_to_restart, only_sqlite, sized
 
 CONNECTIONS = 5
 ROOM = 64 * 1024 * 1024
@@ -31,7 +31,7 @@ def cluster() -> Iterator[Cluster]:
     made.stop()
 
 
-@only_postgresql
+@a_server_to_restart
 def test_postgresql_restarts_immediately(
     cluster: Cluster, new_server: Callable[..., Server], sink: SmtpSink, report: Report
 ) -> None:

@@ -27,12 +27,12 @@ from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.network import WEB_PORT, Host, network, unread_bytes_from
 from tests.faults.postgresql_cluster import Cluster
-from tests.faults.scenario import IS_LONG, Report, only_postgresql, sized
+from tests.faults.scenario import IS_LONG, Report, several_machines, sized
 
 CONNECTIONS = 5
 
 
-@only_postgresql
+@several_machines
 def test_hosts_are_cut_off_and_lost_and_the_database_restarts(tmp_path: Path, report: Report) -> None:
     rate, lease = 150, 30 if IS_LONG else 3
     count = sized(20, 110) * rate  # half a minute is left when the last fault has passed

@@ -21,14 +21,14 @@ from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
 from tests.faults.accounting import taken_for
-from tests.faults.scenario import Report, long_only, only_postgresql
+from tests.faults.scenario import Report, long_only, several_machines
 
 ROOT = Path(__file__).parents[2]
 LAST_LANDED = "a02f0f9"
 """The commit of the version before. When this one has landed, the next session puts its commit here."""
 
 
-@only_postgresql
+@several_machines
 @long_only
 def test_the_version_before_works_beside_this_one(
     new_server: Callable[..., Server], sink: SmtpSink, tmp_path: Path, report: Report
