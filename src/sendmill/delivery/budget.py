@@ -1,6 +1,7 @@
 """Rates: a token bucket for each, in the database, so that it holds over all workers."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -13,17 +14,27 @@ from sendmill.delivery.models import TokenBucket
 BUCKET_SECONDS = 0.15
 
 
-def take_now(wanted: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, int]:
+class Grant(NamedTuple):
+    """What a bucket gave: so many messages may be sent now, or were taken back where the number is negative.
+
+    After `seconds` it has the next, if nobody takes it.
+    """
+
+    messages: int
+    seconds: float
+
+
+def take_now(wanted: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, Grant]:
     """`take` by the database's clock: two machines whose clocks differ must not refill a bucket twice."""
     return take(wanted, rates, database_ms()) if wanted else {}
 
 
-def take(wanted: Mapping[str, int], rates: Mapping[str, float], now: int) -> dict[str, int]:
-    """Take up to `wanted` messages from each bucket: its key → how many may be sent now.
+def take(wanted: Mapping[str, int], rates: Mapping[str, float], now: int) -> dict[str, Grant]:
+    """Take up to `wanted` messages from each bucket, or give back where that is negative: its key → what it gave.
 
     `rates` are messages a second. `now` is in ms.
     """
-    keys = sorted(key for key, count in wanted.items() if count > 0)
+    keys = sorted(key for key, count in wanted.items() if count)
     if not keys:
         return {}
     known = set(TokenBucket.objects.filter(key__in=keys).values_list("key", flat=True))
@@ -36,13 +47,13 @@ def take(wanted: Mapping[str, int], rates: Mapping[str, float], now: int) -> dic
         return {bucket.key: _take(bucket, rates[bucket.key], wanted[bucket.key], now) for bucket in buckets}
 
 
-def _take(bucket: TokenBucket, rate: float, wanted: int, now: int) -> int:
+def _take(bucket: TokenBucket, rate: float, wanted: int, now: int) -> Grant:
     # A clock that goes back must not take tokens away, nor one that goes forward and back give them twice.
     elapsed = max(0, now - bucket.refilled_ms) / 1000
     capacity = 1.0 + rate * BUCKET_SECONDS
     tokens = min(capacity, bucket.tokens + elapsed * rate)
     granted = min(int(tokens), wanted)
-    bucket.tokens = tokens - granted
+    bucket.tokens = min(capacity, tokens - granted)
     bucket.refilled_ms = now if elapsed or now < bucket.refilled_ms - 1000 else bucket.refilled_ms
     bucket.save(update_fields=["tokens", "refilled_ms"])
-    return granted
+    return Grant(granted, max(0.0, 1.0 - bucket.tokens) / rate)

@@ -4,7 +4,9 @@ Rates are token buckets that all processes draw from (`budget`), connections are
 (`slots`). Relays and gates get what they can use soon, no more: what lies unused in one process is missing in another.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+import random
+from collections.abc import Collection, Mapping, Sequence
 
 from sendmill.delivery import budget, limits, slots
 from sendmill.delivery.clock import steady_seconds
@@ -13,9 +15,13 @@ from sendmill.delivery.gates import Gate, Gates, LimitKey, LimitKind, LimitValue
 from sendmill.delivery.hands import Hands
 from sendmill.delivery.relay_pool import RelayPool
 from sendmill.delivery.relays import Relay
+from sendmill.delivery.routes import leads_to
 
 LIMITS_SECONDS = 1.0
 SLOTS_SECONDS = 0.25
+# A bucket saves up no more than 0.15 s of its rate: whoever waits for one comes again before that. Of two processes in
+# step the same one would find it emptied again and again, so the pauses differ.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.04, 0.07
 # What a process takes from a bucket in advance: enough for the time to its next visit.
 AHEAD_SECONDS = 0.125
 
@@ -36,7 +42,13 @@ class Permits:
         self._holding: set[LimitKey] = set()
         self._limits_after = 0.0
         self._slots_after = 0.0
+        self._bucket_after: dict[str, float] = {}
+        self._visit_at = math.inf
         self._set_relay_limits({})
+
+    def seconds_to_visit(self) -> float:
+        """How soon a bucket may have something for what waits; infinity if nothing waits for any."""
+        return max(0.0, self._visit_at - steady_seconds())
 
     async def refresh(self, hands: Hands) -> None:
         """Fetch what is due to be fetched: limits that have changed, connections, and messages for what waits."""
@@ -46,6 +58,7 @@ class Permits:
             found = await self._database.run(limits.load_limits)
             if self._gates.set_limits(found):
                 self._set_relay_limits(found)
+                self._bucket_after.clear()
                 for hand in hands.all():
                     hand.unpark()
                     hand.gates = self._gates.of_campaign(hand.message.sender, hand.message.client_object_id)
@@ -67,28 +80,46 @@ class Permits:
             self._pool.set_limits(relay.name, has_rate=bool(rates), has_connections=limit.connections is not None)
 
     async def _ask_for_messages(self, hands: Hands) -> None:
-        """For what waits and has a rate: take from the shared buckets what can be sent soon."""
+        """For what has a rate: take from the shared buckets what can be sent soon, and give back what can't."""
+        wanted = self._wanted(hands)
+        now = steady_seconds()
+        due = {
+            bucket: count
+            for bucket, (count, _) in wanted.items()
+            if count < 0 or self._bucket_after.get(bucket, 0.0) <= now
+        }
+        if due:
+            rates = {bucket: rate for bucket, (_, rate) in wanted.items()}
+            granted = await self._database.run(budget.take_now, due, rates)
+            pause = random.uniform(SHORTEST_PAUSE, LONGEST_PAUSE)  # noqa: S311  # no secret
+            for bucket, grant in granted.items():
+                self._bucket_after[bucket] = now + max(pause, grant.seconds)
+            for relay in self._relay_rates:
+                if relay in granted:
+                    self._pool.grant(relay, granted[relay].messages)
+            for gate in self._gates.all():
+                if gate.key.bucket in granted:
+                    gate.permits += granted[gate.key.bucket].messages
+        waits_for = [self._bucket_after[bucket] for bucket, (count, _) in wanted.items() if count > 0]
+        self._visit_at = min(waits_for, default=math.inf)
+
+    def _wanted(self, hands: Hands) -> dict[str, tuple[int, float]]:
+        """Of each bucket how many more messages can be sent soon, negative for what lies here unused, and its rate."""
+        wanted: dict[str, tuple[int, float]] = {}
         gates = [gate for gate in self._gates.all() if gate.values.rate is not None]
-        waiting = hands.waiting_rows() if gates or self._relay_rates else 0
-        if not waiting:
-            return
-        rates: dict[str, float] = {}
-        wanted: dict[str, int] = {}
-        for health in self._pool.health():
-            if health.permits is not None and not health.paused_seconds:
-                rate = rates[health.name] = self._relay_rates[health.name]
-                wanted[health.name] = min(waiting, _ahead(rate)) - health.permits
         for gate in gates:
-            rate = rates[gate.key.bucket] = gate.values.rate or 0.0
-            wanted[gate.key.bucket] = min(_demand(gate, hands), _ahead(rate)) - gate.permits
-        if not any(count > 0 for count in wanted.values()):
-            return
-        granted = await self._database.run(budget.take_now, wanted, rates)
-        for relay in self._relay_rates:
-            if granted.get(relay):
-                self._pool.grant(relay, granted[relay])
-        for gate in gates:
-            gate.permits += granted.get(gate.key.bucket, 0)
+            rate = gate.values.rate or 0.0
+            wanted[gate.key.bucket] = min(_demand(gate, hands), _ahead(rate)) - gate.permits, rate
+        if self._relay_rates:
+            may_pass = {gate: gate.permits + wanted[gate.key.bucket][0] for gate in gates}
+            health = self._pool.health()
+            up = {relay.name for relay in health if not relay.paused_seconds}
+            for relay in health:
+                if relay.permits is not None:
+                    rate = self._relay_rates[relay.name]
+                    going = _going_to(relay.name, up, hands, may_pass)
+                    wanted[relay.name] = min(going, _ahead(rate)) - relay.permits, rate
+        return {bucket: (count, rate) for bucket, (count, rate) in wanted.items() if count}
 
     async def _ask_for_slots(self, hands: Hands) -> None:
         """For what has a number of connections: take and give back."""
@@ -116,6 +147,16 @@ class Permits:
 
 def _ahead(rate: float) -> int:
     return 1 + int(rate * AHEAD_SECONDS)
+
+
+def _going_to(relay: str, up: Collection[str], hands: Hands, may_pass: Mapping[Gate, int]) -> int:
+    """How many rows that wait may go to the relay, if their gates let through `may_pass`."""
+    by_gates: dict[tuple[Gate, ...], int] = {}
+    for hand in hands.all():
+        if leads_to(hand.message.route, relay, up):
+            parked = sum(min(len(rows), may_pass.get(gate, len(rows))) for gate, rows in hand.parked.items())
+            by_gates[hand.gates] = by_gates.get(hand.gates, 0) + len(hand.rows) + parked
+    return sum(min([rows, *(may_pass.get(gate, rows) for gate in gates)]) for gates, rows in by_gates.items())
 
 
 def _demand(gate: Gate, hands: Hands) -> int:

@@ -5,7 +5,7 @@ Relays of one tier share the mail. The next tier takes it while every relay of t
 back when one is up again.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from sendmill.delivery.relays import Relay
 
@@ -26,6 +26,14 @@ def route_of(relays: Iterable[Relay], sender: str, client_object_id: str) -> Rou
         if is_named or relay.takes_anybody:
             tiers.setdefault((not is_named, relay.priority), []).append(relay.name)
     return tuple(tuple(tiers[tier]) for tier in sorted(tiers))
+
+
+def leads_to(route: Route, relay: str, up: Collection[str]) -> bool:
+    """Whether a message that goes this way may go to the relay now: it is in the first tier of which one is up."""
+    for tier in route or (tuple(up),):
+        if any(name in up for name in tier):
+            return relay in tier and relay in up
+    return False
 
 
 class Room:

@@ -387,8 +387,9 @@ class Worker:
         self._wake.clear()
         if len(self._outcomes) >= BATCH or self._stopping.is_set():
             return
+        pause = GATHER_SECONDS if self._hands.is_sending else min(IDLE_SECONDS, self._permits.seconds_to_visit())
         try:
-            await asyncio.wait_for(self._wake.wait(), GATHER_SECONDS if self._hands.is_sending else IDLE_SECONDS)
+            await asyncio.wait_for(self._wake.wait(), pause)
         except TimeoutError:
             pass
 

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 
 
 def take(count: int, rate: float, now: int) -> int:
-    return budget.take({"relay:25": count}, {"relay:25": rate}, now).get("relay:25", 0)
+    return budget.take({"relay:25": count}, {"relay:25": rate}, now)["relay:25"].messages
 
 
 @pytest.mark.parametrize("rate", [1.0, 7.5, 100.0, 5_000.0])
@@ -57,4 +57,22 @@ def test_several_are_taken_from_in_one_visit():
     start = now_ms()
     wanted, rates = {"relay:25": 10, "domain:x": 10, "none": 0}, {"relay:25": 100.0, "domain:x": 8.0, "none": 1.0}
     budget.take(wanted, rates, start)
-    assert budget.take(wanted, rates, start + 250) == {"relay:25": 10, "domain:x": 2}
+    given = budget.take(wanted, rates, start + 250)
+    assert {key: grant.messages for key, grant in given.items()} == {"relay:25": 10, "domain:x": 2}
+
+
+def test_it_says_when_the_next_is_there():
+    start = now_ms()
+    assert budget.take({"relay:25": 1}, {"relay:25": 0.5}, start) == {"relay:25": (0, 2.0)}
+    assert budget.take({"relay:25": 1}, {"relay:25": 0.5}, start + 1_500) == {"relay:25": (0, 0.5)}
+    assert budget.take({"relay:25": 1}, {"relay:25": 0.5}, start + 2_000) == {"relay:25": (1, 2.0)}
+
+
+def test_what_is_given_back_is_there_for_others_but_no_more_than_a_bucket_holds():
+    start = now_ms()
+    take(10_000, 100.0, start)
+    assert take(10, 100.0, start + 100) == 10
+    assert take(-4, 100.0, start + 100) == -4
+    assert take(10, 100.0, start + 100) == 4
+    take(-10_000, 100.0, start + 100)
+    assert take(10_000, 100.0, start + 100) == 1 + 100.0 * budget.BUCKET_SECONDS

@@ -1,7 +1,7 @@
 """Which relays take whose mail."""
 
 from sendmill.delivery.relays import parse_relays
-from sendmill.delivery.routes import Room, Route, route_of
+from sendmill.delivery.routes import Room, Route, leads_to, route_of
 
 CLIENT = "57bba6fac75dae266c4aee1f"
 RELAYS = parse_relays(
@@ -45,3 +45,11 @@ def test_a_way_is_down_when_all_its_relays_are_unless_everything_is() -> None:
     assert Room({"second:25": 0}).is_up(GENERAL)
     assert not Room({"vip:25": 5}).is_up(GENERAL)
     assert Room({}).is_up(GENERAL)
+
+
+def test_a_message_may_go_to_the_relays_of_the_first_tier_that_is_up() -> None:
+    up = {"a:25", "second:25", "vip:25"}
+    assert [leads_to(GENERAL, relay, up) for relay in ("a:25", "b:25", "second:25", "vip:25")] == [True] + 3 * [False]
+    assert leads_to(GENERAL, "second:25", {"second:25"})
+    assert leads_to((), "vip:25", up)
+    assert not leads_to(GENERAL, "a:25", {"vip:25"})
