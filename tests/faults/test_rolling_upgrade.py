@@ -24,7 +24,7 @@ from tests.faults.accounting import taken_for
 from tests.faults.scenario import Report, long_only, several_machines
 
 ROOT = Path(__file__).parents[2]
-LAST_LANDED = "a02f0f9"
+LAST_LANDED = "bbc4b21"
 """The commit of the version before. When this one has landed, the next session puts its commit here."""
 
 
