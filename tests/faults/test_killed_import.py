@@ -15,7 +15,8 @@ import requests
 from tests.end_to_end.api_client import ApiClient
 from tests.end_to_end.server import Server
 from tests.end_to_end.waiting import wait_for
-from tests.faults.scenario import IS_LONG, Report, sized
+from tests.faults.postgresql_cluster import Cluster
+from tests.faults.scenario import IS_LONG, Report, a_server_to_restart, long_only, sized
 
 ROWS = sized(20_000, 200_000)
 KILLS = sized(1, 10)
@@ -112,6 +113,46 @@ def test_everything_is_killed_in_a_bulk_call(kind: str, new_server: Callable[...
     if longest:
         report.note += f"; the next call took {longest:.1f} s at most"
         assert longest < seconds + GOES_ON_SECONDS
+
+
+@a_server_to_restart
+@long_only
+def test_the_database_restarts_while_addresses_are_opted_out(new_server: Callable[..., Server], report: Report) -> None:
+    """Steps of which PostgreSQL had not written the end to disk are forgotten, and taken again."""
+    cluster = Cluster()
+    try:
+        # Not a copy of a migrated one: in a database made by TEMPLATE, PostgreSQL's sequences go back in a crash.
+        server = new_server(is_migrated=False, SENDMILL_DATABASE_URL=cluster.url).start()
+        client = server.create_client("acme")
+        began = time.monotonic()
+        post(client, "optouts", "", OLD)
+        seconds = time.monotonic() - began
+        came_to = {"old": 0, "new": 0, "finished later": 0}
+        for _ in range(KILLS):
+            client.post_multipart(
+                "/email/optout/bulk/delete/", {"email_index": "1"}, {"csv_file": ("a.csv", csv_of(OLD))}
+            ).expect(200)
+            restarted_in_the_middle(cluster, client, seconds)
+            came_to[opt_outs_are_exact(server, client)] += 1
+        report.faults = f"{KILLS} restarts of PostgreSQL while {ROWS:,} were opted out"
+        report.note = ", ".join(f"{name}: {count}" for name, count in came_to.items())
+    finally:
+        cluster.stop()
+
+
+def restarted_in_the_middle(cluster: Cluster, client: ApiClient, seconds: float) -> None:
+    """Send the call and restart the database at a random moment of about what it takes."""
+
+    def call() -> None:
+        with contextlib.suppress(AssertionError):
+            post(client, "optouts", "", FILE)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    caller.join(random.uniform(0.1, 1.0) * seconds)
+    cluster.restart_immediately()
+    caller.join(60)
+    wait_for(lambda: client.get("/email/message/").status == 200, what="an answer of the API")
 
 
 def opt_outs_are_exact(server: Server, client: ApiClient) -> str:

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import islice
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from sendmill.accounts.resources import touch
 from sendmill.contacts.contact_sets import contact_page, count_written, retire
 from sendmill.contacts.layouts import page_of_rows
 from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout
-from sendmill.contacts.pages import places, read_page
+from sendmill.contacts.pages import Addresses, addresses_of, places
 from sendmill.contacts.staging import beat, finish, give_up, is_merging
 from sendmill.contacts.successor import PAGE_ROWS, merge_at_once, take_over_page
 from sendmill.optouts.bulk import add_optouts, delete_optouts
@@ -203,29 +203,38 @@ def _build_successor(record: Import, group: ContactGroup) -> Step:
 
 
 def _change_optouts(record: Import) -> Step:
-    """Opt the next page of addresses out, or in again. Either can be done twice without harm."""
+    """Opt the next pages of addresses out, or in again. Either can be done twice without harm."""
     assert record.staging_set is not None, "not finished"
     if record.staging_set.layout == Layout.PAGES:
-        found = list(islice(places(record.staging_set.pk, record.cursor), OPTOUT_PAGES))
+        found = list(islice(places(record.staging_set.pk, record.cursor, OPTOUT_PAGES), OPTOUT_PAGES))
         cursor = found[-1].number + 1 if found else 0
-        pages = [read_page(place) for place in found]
+        addresses = addresses_of(found)
     else:
         rows = contact_page(record.staging_set.pk, record.cursor, PAGE_ROWS)
         cursor = rows[-1].id if rows else 0
-        pages = [page_of_rows(rows)] if rows else []
-    if not pages:
+        page = page_of_rows(rows)
+        addresses = Addresses.of(page.contacts, "\n".join(page.keys))
+    if not cursor:
         _finish_and_drop_staged(record)
         return Step.FINISHED
-    for page in pages:
-        if record.kind == ImportKind.OPTOUT_ADD:
-            add_optouts(record.client_id, page.contacts, page.keys)
-        else:
-            delete_optouts(record.client_id, page.keys)
+    if record.kind == ImportKind.OPTOUT_ADD:
+        add_optouts(record.client_id, *addresses)
+    else:
+        delete_optouts(record.client_id, addresses.keys)
     record.state = ImportState.APPLYING
     record.cursor = cursor
     record.save(update_fields=["state"])
     beat(record, ImportState.APPLYING)
+    _commit_without_waiting()
     return Step.MORE
+
+
+def _commit_without_waiting() -> None:
+    """PostgreSQL need not have this step on disk when it is committed: one that it forgets in a crash, and its cursor
+    with it, is taken again. The last step waits, and what was committed before is on disk then too."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def point(group: ContactGroup, contact_set_id: int) -> None:

@@ -13,7 +13,7 @@ from sendmill.contacts.contact_sets import GRACE, PAGE_CONTACTS, contact_page, r
 from sendmill.contacts.fragments import StoredContact
 from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import ContactGroup, ContactSet, Layout
-from sendmill.contacts.pages import contacts_of, find_page, places
+from sendmill.contacts.pages import find_contacts, places
 
 # Clocks of several machines differ, and a purge begins by the clock of another.
 _MARGIN = timedelta(minutes=1)
@@ -71,8 +71,8 @@ def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
 
 def _pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
     for place in places(contact_set_id):
-        page = find_page(place)
-        yield [] if page is None else contacts_of(page)
+        text = find_contacts(place)  # one at a time: two or four take half as much time again, in the processor's cache
+        yield [] if text is None else orjson.loads(text)
 
 
 def _pages_of_rows(contact_set_id: int) -> Iterator[list[StoredContact]]:

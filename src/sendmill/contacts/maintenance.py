@@ -58,7 +58,7 @@ def _retired_sets() -> QuerySet[ContactSet]:
 
 def _purge_pages(contact_set_id: int) -> bool:
     """True if none is left."""
-    found = list(islice(places(contact_set_id), PURGE_PAGES))
+    found = list(islice(places(contact_set_id, at_once=PURGE_PAGES), PURGE_PAGES))
     page_ids = {place.page_id for place in found}
     SetPage.objects.filter(contact_set_id=contact_set_id, number__in=[place.number for place in found]).delete()
     page_ids -= set(SetPage.objects.filter(page_id__in=page_ids).values_list("page_id", flat=True))

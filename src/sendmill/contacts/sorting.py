@@ -14,7 +14,7 @@ PARTITION_ROWS = 10_000
 """About so many rows are sorted in memory; so many, and fewer, stay in the order in which they came: an index takes
 them in any."""
 
-_SAMPLED_KEYS = 8_192
+_SAMPLED_KEYS = 16_384
 _SAMPLED_OF_A_PARTITION = 16
 """So many of a partition's keys must be known for it to be about as large as the others."""
 

@@ -78,7 +78,7 @@ class _Recipients:
 def _of_next_page(contact_set_id: int, position: int, rows: int) -> _Recipients | None:
     """The contacts of a page from a position on, at most `rows`. The cursor is the position of the next contact."""
     number, offset = divmod(position, 1 << POSITION_SHIFT)
-    for place in places(contact_set_id, number):
+    for place in places(contact_set_id, number, at_once=1):
         offset = offset if place.number == number else 0
         if offset < place.size:
             count = min(rows, place.size - offset)

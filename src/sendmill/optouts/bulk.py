@@ -1,9 +1,7 @@
 """Many opt-outs at a time, in one statement. Both can be repeated without harm; to be called in a transaction."""
 
-from collections.abc import Collection
-
 import orjson
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from sendmill.ids import COUNTER_MASK, new_object_ids
@@ -11,11 +9,11 @@ from sendmill.ids import COUNTER_MASK, new_object_ids
 _ADD = """
 INSERT INTO optouts_optout (client_id, created_on, modified_on, source, campaign_object_id, object_id, email, email_key)
 SELECT %s, %s, %s, 'file', '', {row}
-ON CONFLICT (client_id, email_key) DO NOTHING
 """
+_IF_NEW = "ON CONFLICT (client_id, email_key) DO NOTHING"
 _ADD_SQLITE = _ADD.format(
     row=f"printf('%%s%%06x', %s, (%s + a.key) & {COUNTER_MASK}), a.value->>0, coalesce(a.value->>3, a.value->>0)\n"
-    "FROM json_each(%s) a ORDER BY a.key"
+    "FROM json_each(%s) a ORDER BY a.key\n"
 )
 
 # PostgreSQL takes lists as text, a line each, for no address has a line break. JSON takes it 3 µs an address more, and
@@ -23,7 +21,7 @@ _ADD_SQLITE = _ADD.format(
 _ADD_POSTGRESQL = _ADD.format(
     row=f"%s || lpad(to_hex((%s + a.place - 1) & {COUNTER_MASK}), 6, '0'), a.email, a.email_key\n"
     "FROM unnest(string_to_array(%s, E'\\n'), string_to_array(%s, E'\\n'))\n"
-    "WITH ORDINALITY AS a (email, email_key, place) ORDER BY a.place"
+    "WITH ORDINALITY AS a (email, email_key, place)\n"
 )
 
 _DELETE_SQLITE = "DELETE FROM optouts_optout WHERE client_id = %s AND email_key IN (SELECT value FROM json_each(%s))"
@@ -41,27 +39,34 @@ DELETE FROM optouts_optout WHERE id IN (
 """
 
 
-def add_optouts(client_id: int, contacts: str, keys: Collection[str]) -> None:
-    """Opt the addresses of these contacts, who have these keys, out. One that is opted out already keeps its record.
+def add_optouts(client_id: int, contacts: str, emails: str, keys: str) -> None:
+    """Opt addresses, each given once, out. One that is opted out already keeps its record.
 
-    `contacts` is the JSON text of an array, each an array of the email as written, two things of no interest here, and
-    the key if that is not the email.
+    Each database takes them as it is quickest. `contacts` is the JSON text of an array, each an array of the email as
+    written, two things of no interest here, and the address's key if that is not the email; `emails` and `keys` are
+    the same a line each.
     """
     now = timezone.now()
-    prefix, first = new_object_ids(len(keys))
+    prefix, first = new_object_ids(keys.count("\n") + 1)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            emails = "\n".join(contact[0] for contact in orjson.loads(contacts))
-            cursor.execute(_ADD_POSTGRESQL, [client_id, now, now, prefix, first, emails, "\n".join(keys)])
-        else:
+        if connection.vendor != "postgresql":
             moment = connection.ops.adapt_datetimefield_value(now)
-            cursor.execute(_ADD_SQLITE, [client_id, moment, moment, prefix, first, contacts])
+            cursor.execute(_ADD_SQLITE + _IF_NEW, [client_id, moment, moment, prefix, first, contacts])
+            return
+        values = client_id, now, now, prefix, first, emails, keys
+        try:
+            # If all are new, as they mostly are in a large file, PostgreSQL has no need to ask before each: 4.7 µs an
+            # address instead of 7.2. If not, it finds that out early.
+            with transaction.atomic():
+                cursor.execute(_ADD_POSTGRESQL, values)
+        except IntegrityError:
+            cursor.execute(_ADD_POSTGRESQL + _IF_NEW, values)
 
 
-def delete_optouts(client_id: int, keys: Collection[str]) -> None:
-    """Delete the opt-outs with these keys."""
+def delete_optouts(client_id: int, keys: str) -> None:
+    """Delete the opt-outs with these keys, a line each."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_DELETE_POSTGRESQL, ["\n".join(keys), client_id])
+            cursor.execute(_DELETE_POSTGRESQL, [keys, client_id])
         else:
-            cursor.execute(_DELETE_SQLITE, [client_id, orjson.dumps(list(keys)).decode()])
+            cursor.execute(_DELETE_SQLITE, [client_id, orjson.dumps(keys.split("\n")).decode()])

@@ -12,12 +12,13 @@ from sendmill.contacts import import_jobs, next_set, pages, staging
 from sendmill.contacts.browsing import contact_count, contacts_at, search_contacts
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
+from sendmill.contacts.fragments import address_fragment, fragment
 from sendmill.contacts.groups import add_group
 from sendmill.contacts.layouts import finish_upgrade
 from sendmill.contacts.merging import Merger
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind, ImportState, Layout, SetPage
 from sendmill.contacts.page_cache import SMALL_KIB
-from sendmill.contacts.pages import PAGE_BYTES
+from sendmill.contacts.pages import PAGE_BYTES, Addresses
 from sendmill.errors import Conflict
 from tests.database.campaigns.making import make_client
 from tests.database.contacts.making import bulk, contacts_in, csv_file, emails_of, fill, use_layout
@@ -223,3 +224,16 @@ def test_whoever_merges_shows_signs_of_life(client: Client, monkeypatch: pytest.
             merger.receive(batch)
         merger.write(group.contact_set_id, pages.PageWriter(ContactSet.objects.create().pk, lambda: None))
     assert len(signs) >= 2 * len(page_ids(group))
+
+
+def test_addresses_are_the_same_parsed_and_unparsed() -> None:
+    """Whether all emails are their keys, or one is not, or a contact has a name."""
+    plain, written = ["al@example.com", "bo@example.com"], ["al@example.com", "Bo@Example.com"]
+    for emails in (plain, written, plain[:1], written[1:]):
+        keys = [email.lower() for email in emails]
+        fragments = [address_fragment(email, key) for email, key in zip(emails, keys, strict=True)]
+        contacts = "[" + ",\n".join(fragments) + "]"
+        found = Addresses.of(contacts, "\n".join(keys))
+        assert (found.emails.split("\n"), found.keys.split("\n")) == (emails, keys)
+    named = f"[{fragment('Al@example.com', 'al@example.com', 'Al', {})}]"
+    assert Addresses.of(named, "al@example.com").emails == "Al@example.com"
