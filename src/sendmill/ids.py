@@ -49,7 +49,17 @@ def parse_object_id(text: str) -> str | None:
 
 def numbered(prefix: str, kind: int, number: int) -> str:
     """The id of row `number` (0 to 2^56-1): 8 hex digits of `prefix`, 2 of `kind`, 14 of the number."""
-    return f"{prefix[:8]}{kind:02x}{number:014x}"
+    return numbered_prefix(prefix, kind) + number_digits(number)
+
+
+def numbered_prefix(prefix: str, kind: int) -> str:
+    """What the ids that `numbered` makes with these begin with."""
+    return f"{prefix[:8]}{kind:02x}"
+
+
+def number_digits(number: int) -> str:
+    """What the ids that `numbered` makes of a number end in."""
+    return f"{number:014x}"
 
 
 def number_of(object_id: str, kind: int) -> int | None:
