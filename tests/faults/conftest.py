@@ -9,10 +9,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.end_to_end.conftest import new_server, pytest_runtest_makereport, server, sink
+from tests.faults.postgresql_cluster import Cluster
 from tests.faults.scenario import Report
 from tests.faults.table import add
 
 __all__ = ["new_server", "pytest_runtest_makereport", "server", "sink"]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL cluster to restart. To be asked for before the servers, which end first."""
+    made = Cluster()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ CONNECTIONS = 5
 ROOM = 64 * 1024 * 1024
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    made = Cluster()
-    yield made
-    made.stop()
-
-
 @a_server_to_restart
 def test_postgresql_restarts_immediately(
     cluster: Cluster, new_server: Callable[..., Server], sink: SmtpSink, report: Report
