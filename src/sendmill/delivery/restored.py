@@ -256,6 +256,11 @@ def _pass_over_numbers() -> None:
                 [CHUNKS_PASSED_OVER],
             )
         else:
+            # Without a chunk so far there is no row yet.
+            cursor.execute(
+                "INSERT INTO sqlite_sequence (name, seq) SELECT 'delivery_chunk', 0 "
+                "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'delivery_chunk')"
+            )
             cursor.execute(
                 "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = 'delivery_chunk'", [CHUNKS_PASSED_OVER]
             )

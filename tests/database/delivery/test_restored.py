@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from sendmill.campaigns.models import Campaign, Phase, Status
@@ -128,6 +129,15 @@ def test_who_had_no_row_yet_is_at_stake_too() -> None:
     assert Counter(states()) == {State.UNCONFIRMED_HELD: 7}
     # The numbers of chunks that were made after the backup are not used again.
     assert max(Chunk.objects.values_list("pk", flat=True)) > first + CHUNKS_PASSED_OVER
+
+
+def test_numbers_are_passed_over_although_the_backup_has_no_chunk() -> None:
+    campaign = started_campaign(addresses(2))
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":  # as in a database in which no campaign has been sent
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = 'delivery_chunk'")
+    settled("resend")
+    assert Chunk.objects.get(campaign=campaign).pk > CHUNKS_PASSED_OVER
 
 
 def test_only_what_has_come_due_is_paused_of_what_had_not_started() -> None:
