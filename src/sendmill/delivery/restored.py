@@ -40,7 +40,7 @@ from sendmill.delivery.models import CHUNK_SHIFT, Chunk, SlotHolding, WorkerRepo
 from sendmill.delivery.recording import Attempt, record_attempts
 from sendmill.delivery.states import FIRST_FINAL, MARKED_STATES, State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
-from sendmill.ids import KIND_QUEUE, number_of
+from sendmill.ids import KIND_QUEUE, numbered
 
 InDoubt = Literal["pause", "hold", "resend"]
 
@@ -70,7 +70,8 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
-    """What others than the database know of deliveries after the backup: ids in the log; the last words of journals."""
+    """What others than the database know of deliveries after the backup: those in the log, as `logged_as` gives them;
+    the last words of journals."""
 
     logged: Container[int]
     journals: Mapping[int, "LastWord"]
@@ -83,8 +84,14 @@ class LastWord(NamedTuple):
     outcome: Outcome | None
 
 
+def logged_as(campaign_object_id: str, number: int) -> int:
+    """A delivery as its Message-ID names it, in one number. The delivery's alone says too little: a mail server's log
+    may be another installation's too, whose deliveries have the same numbers."""
+    return int(numbered(campaign_object_id, KIND_QUEUE, number), 16)
+
+
 class DeliveryIds:
-    """A set of deliveries, a bit each: a log may name millions of them."""
+    """A set of numbers, a bit each, of deliveries that are near to each other: a log may name millions of them."""
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
         self._bits: dict[int, int] = {}
@@ -100,13 +107,11 @@ class DeliveryIds:
 
 
 def read_log(lines: Iterable[bytes]) -> DeliveryIds:
-    """The deliveries whose Message-ID stands in a mail server's log."""
+    """The deliveries whose Message-ID stands in a mail server's log, as `logged_as` gives them."""
     found = DeliveryIds()
     for line in lines:
         for text in _in_message_id(line):
-            number = number_of(text.decode("ascii"), KIND_QUEUE)
-            if number is not None:
-                found.add(number)
+            found.add(int(text, 16))
     return found
 
 
@@ -146,7 +151,8 @@ def _settle(
         # Whom it had no row for yet is at stake too: now each of them has one.
         while expand_step(campaign.pk, milliseconds(now)):
             pass
-    decide = _Decisions(witnesses, in_doubt, retry_seconds, milliseconds(campaign.expires_at), milliseconds(now))
+    expires_ms, now_ms = milliseconds(campaign.expires_at), milliseconds(now)
+    decide = _Decisions(campaign.object_id, witnesses, in_doubt, retry_seconds, expires_ms, now_ms)
     open_chunks = Chunk.objects.filter(campaign=campaign).filter(Q(due_ms__isnull=False) | ~Q(owner=""))
     for chunk in list(open_chunks.order_by("pk").only("fence", "being_sent")):
         _settle_chunk(chunk, decide, settled)
@@ -195,6 +201,7 @@ def _open_rows(cursor: CursorWrapper, chunk_id: int, marked: Collection[int]) ->
 class _Decisions:
     """What to record for an open recipient of one campaign."""
 
+    campaign_object_id: str
     witnesses: Witnesses
     in_doubt: InDoubt
     retry_seconds: Sequence[float]
@@ -204,7 +211,7 @@ class _Decisions:
     def about(self, row: _OpenRow, fence: int) -> Attempt | None:
         """The attempt to record, or None to leave the recipient as it is. `fence` is its chunk's in the backup."""
         number, _, attempts, is_marked = row
-        if number in self.witnesses.logged:
+        if logged_as(self.campaign_object_id, number) in self.witnesses.logged:
             reply = "named in the mail server's log that the restore was given"
             return self._attempt(number, State.DELIVERED, attempts, None, reply)
         word = self.witnesses.journals.get(number)

@@ -1,6 +1,7 @@
 """What a restored database leaves open, by what else is known of it."""
 
 from collections import Counter
+from collections.abc import Container
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from sendmill.delivery.restored import (
     LastWord,
     Settled,
     Witnesses,
+    logged_as,
     read_log,
     settle,
 )
@@ -32,9 +34,9 @@ from tests.database.delivery.making import LEASE_MS, addresses, expanded_campaig
 pytestmark = pytest.mark.django_db
 
 
-def settled(in_doubt: InDoubt = "pause", logged: set[int] | None = None, **words: LastWord) -> list[Settled]:
+def settled(in_doubt: InDoubt = "pause", logged: Container[int] = (), **words: LastWord) -> list[Settled]:
     journals = {int(number[1:]): word for number, word in words.items()}
-    return settle(Witnesses(logged or set(), journals), in_doubt, (60.0,), timezone.now())
+    return settle(Witnesses(logged, journals), in_doubt, (60.0,), timezone.now())
 
 
 def marked(count: int, of: int) -> tuple[Campaign, list[int]]:
@@ -86,8 +88,11 @@ def test_resend_lets_a_campaign_go_on() -> None:
 
 @pytest.mark.parametrize("in_doubt", ["pause", "hold", "resend"])
 def test_whom_the_log_names_was_delivered(in_doubt: InDoubt) -> None:
-    _, ids = marked(2, of=5)
-    found = settled(in_doubt, logged={ids[0], ids[4], 17})
+    campaign, ids = marked(2, of=5)
+    ours = [numbered(campaign.object_id, KIND_QUEUE, number) for number in (ids[0], ids[4], 17)]
+    of_another_installation = numbered("5" * 24, KIND_QUEUE, ids[1])
+    log = [f"message-id=<{text}@books.example>".encode() for text in (*ours, of_another_installation)]
+    found = settled(in_doubt, read_log(log))
     assert found[0].delivered == 2
     assert [number for number, state in zip(ids, states(), strict=True) if state is State.DELIVERED] == [ids[0], ids[4]]
 
@@ -151,15 +156,16 @@ def test_only_what_has_come_due_is_paused_of_what_had_not_started() -> None:
 
 
 def test_a_log_is_read_for_our_message_ids_alone() -> None:
-    ours = numbered("6b0435195048d750955c9a41", KIND_QUEUE, 4096)
-    result = numbered("6b0435195048d750955c9a41", KIND_DELIVERY, 4097)
+    campaign = "6b0435195048d750955c9a41"
+    ours = numbered(campaign, KIND_QUEUE, 4096)
+    result = numbered(campaign, KIND_DELIVERY, 4097)
     lines = [
         f"postfix/cleanup[1]: 4F1: message-id=<{ours}@books.example>".encode(),
         f"<{result}@books.example> <{ours[:-2]}@x> <a{ours}@x> {ours}".encode(),
         b"\xff\xfe message-id=<20261125@other.example>",
     ]
     found = read_log(lines)
-    assert [number for number in range(3_000, 9_000) if number in found] == [4096]
+    assert [number for number in range(3_000, 9_000) if logged_as(campaign, number) in found] == [4096]
 
 
 def test_deliveries_are_told_apart() -> None:
