@@ -289,8 +289,7 @@ class Worker:
     # Releasing, leases and second looks ------------------------------------------------------------------------------
 
     async def _release_finished(self) -> bool:
-        claiming.give_back_parked(self._hands.all(), now_ms())
-        claiming.give_back_cut_off(self._hands.all(), self._pool.room(), now_ms())
+        claiming.give_back(self._hands.all(), self._pool.room(), now_ms(), steady_seconds())
         finished = self._hands.finished()
         for hand in finished:
             self._hands.remove(hand.claim.chunk_id)
