@@ -36,8 +36,9 @@ from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.expand import expand_step
 from sendmill.delivery.journal import journal_owners, read_journal
 from sendmill.delivery.marks import marked_ids
-from sendmill.delivery.models import CHUNK_SHIFT, Chunk, SlotHolding, WorkerReport
+from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery, RetryChunk, SlotHolding, WorkerReport
 from sendmill.delivery.recording import Attempt, record_attempts
+from sendmill.delivery.retry import queue_failed
 from sendmill.delivery.states import FIRST_FINAL, MARKED_STATES, State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.ids import KIND_QUEUE, numbered
@@ -153,19 +154,27 @@ def _settle(
             pass
     expires_ms, now_ms = milliseconds(campaign.expires_at), milliseconds(now)
     decide = _Decisions(campaign.object_id, witnesses, in_doubt, retry_seconds, expires_ms, now_ms)
-    open_chunks = Chunk.objects.filter(campaign=campaign).filter(Q(due_ms__isnull=False) | ~Q(owner=""))
-    for chunk in list(open_chunks.order_by("pk").only("fence", "being_sent")):
-        _settle_chunk(chunk, decide, settled)
+    to_retry = RetryChunk.objects.none()
+    if campaign.status != Status.CANCELLED:
+        to_retry = RetryChunk.objects.filter(chunk__campaign=campaign)
+    noted = set(to_retry.values_list("pk", flat=True))
+    is_open = Q(due_ms__isnull=False) | ~Q(owner="") | Q(pk__in=noted)
+    open_chunks = Chunk.objects.filter(is_open, campaign=campaign).order_by("pk")
+    for chunk in list(open_chunks.only("fence", "being_sent")):
+        _settle_chunk(chunk, chunk.pk in noted, decide, settled)
     return settled
 
 
 @transaction.atomic
-def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
+def _settle_chunk(chunk: Chunk, is_to_retry: bool, decide: "_Decisions", settled: Settled) -> None:
+    """`is_to_retry`: somebody had asked for its failed recipients to be sent again, so these are open too."""
     marked = set(marked_ids(chunk.pk, chunk.being_sent, chunk.fence))
     with connection.cursor() as cursor:
+        failed = _begin_retry(cursor, chunk.pk, decide.now_ms) if is_to_retry else set()
         attempts = []
         for row in _open_rows(cursor, chunk.pk, marked):
-            attempt = decide.about(row, chunk.fence)
+            # What the journal says of a failure under the fencing number of the backup is that failure itself.
+            attempt = decide.about(row, chunk.fence + (row.number in failed))
             if attempt is None:
                 settled.at_stake += 1
                 continue
@@ -175,6 +184,15 @@ def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
             settled.held += attempt.state is State.UNCONFIRMED_HELD
         record_attempts(cursor, attempts, decide.now_ms)
         free_chunk(cursor, chunk.pk)
+
+
+def _begin_retry(cursor: CursorWrapper, chunk_id: int, now: int) -> set[int]:
+    """Queue the failed recipients of a chunk that is noted for that; who they are."""
+    rows = Delivery.objects.filter(pk__range=id_range(chunk_id), state=State.FAILED)
+    failed = set(rows.values_list("pk", flat=True))
+    queue_failed(cursor, chunk_id, now)
+    RetryChunk.objects.filter(pk=chunk_id).delete()
+    return failed
 
 
 class _OpenRow(NamedTuple):

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.delivery import queue
+from sendmill.delivery.chunk_counts import id_range
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.expand import expand_step
 from sendmill.delivery.marks import NO_MARKS
-from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.models import Chunk, Delivery, RetryChunk
 from sendmill.delivery.restored import (
     CHUNKS_PASSED_OVER,
     DeliveryIds,
@@ -25,9 +26,11 @@ from sendmill.delivery.restored import (
     read_log,
     settle,
 )
+from sendmill.delivery.retry import retry_failed
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.ids import KIND_DELIVERY, KIND_QUEUE, numbered
+from sendmill.results.history import kept_words
 from tests.database.campaigns.making import make_campaign, make_client
 from tests.database.delivery.making import LEASE_MS, addresses, expanded_campaign, started_campaign
 
@@ -134,6 +137,26 @@ def test_who_had_no_row_yet_is_at_stake_too() -> None:
     assert Counter(states()) == {State.UNCONFIRMED_HELD: 7}
     # The numbers of chunks that were made after the backup are not used again.
     assert max(Chunk.objects.values_list("pk", flat=True)) > first + CHUNKS_PASSED_OVER
+
+
+@pytest.mark.parametrize(
+    ("in_doubt", "state", "held", "at_stake"),
+    [("hold", State.UNCONFIRMED_HELD, 1, 0), ("pause", State.QUEUED, 0, 1), ("resend", State.QUEUED, 0, 1)],
+)
+def test_failed_ones_that_were_to_be_sent_again_are_at_stake_too(
+    in_doubt: InDoubt, state: State, held: int, at_stake: int
+) -> None:
+    """In the backup they wait for a worker to give their chunk back; since then they may have been sent to."""
+    campaign, ids = marked(1, of=2)
+    fence = Chunk.objects.get().fence
+    Delivery.objects.filter(pk=ids[1]).update(state=State.FAILED, attempts=1, reply_code=550, reply="unknown")
+    assert retry_failed(campaign.client, campaign.object_id) == 1
+    journal = {f"n{ids[1]}": LastWord(fence, outcome(ids[1], OutcomeKind.REJECTED))}
+    [found] = settled(in_doubt, **journal)
+    assert (found.held - (in_doubt == "hold"), found.at_stake) == (held, at_stake)
+    assert states()[1] is state
+    assert not RetryChunk.objects.exists()
+    assert [word.reply for word in kept_words(*id_range(Chunk.objects.get().pk))[ids[1]]] == ["unknown"]
 
 
 def test_numbers_are_passed_over_although_the_backup_has_no_chunk() -> None:
