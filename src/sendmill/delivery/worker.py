@@ -13,6 +13,7 @@ the other.
 import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -40,8 +41,7 @@ from sendmill.metrics import tallies
 
 log = structlog.get_logger()
 
-OTHERS_SECONDS = 1.0
-IDLE_SECONDS = 0.1
+OTHERS_SECONDS, IDLE_SECONDS = 1.0, 0.1
 # How often statuses and opt-outs are looked at again for what waits for a connection.
 RECHECK_SECONDS = 0.1
 # Sending stops this share of the lease before its end: no message leaves when the chunk may be another's.
@@ -390,10 +390,8 @@ class Worker:
         if len(self._outcomes) >= BATCH or self._stopping.is_set():
             return
         pause = GATHER_SECONDS if self._hands.is_sending else min(IDLE_SECONDS, self._permits.seconds_to_visit())
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), pause)
-        except TimeoutError:
-            pass
 
     def _lease_ms(self) -> int:
         return int(self._settings.lease_seconds * 1000)
