@@ -107,6 +107,15 @@ def test_a_prune_that_broke_off_goes_on_and_keeps_its_archive(tmp_path: Path, mo
     assert set(Chunk.objects.filter(campaign=campaign).values_list("rows", flat=True)) == {0}
 
 
+def test_what_a_prune_without_an_archive_left_is_archived(tmp_path: Path) -> None:
+    campaign = ended_campaign(make_client(), 40)
+    deleted = pruning.delete_next(campaign.pk)
+    assert 0 < deleted < 45
+    prune(Keeping(30, None, None), tmp_path, dry_run=False)
+    (archived,) = tmp_path.rglob("*.gz")
+    assert len(gzip.decompress(archived.read_bytes()).splitlines()) == 45 - deleted
+
+
 def test_nothing_is_deleted_that_is_not_in_the_archive(tmp_path: Path) -> None:
     ended_campaign(make_client(), 40)
     (tmp_path / "file").touch()

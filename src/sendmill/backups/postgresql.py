@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -53,7 +53,7 @@ def is_empty() -> bool:
 def set_aside(stamp: str) -> str:
     """Give the schema another name, with all that is in it, and make an empty one; that name."""
     aside = f"replaced_{stamp}"
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql.SQL("ALTER SCHEMA public RENAME TO {}").format(sql.Identifier(aside)))
         cursor.execute("CREATE SCHEMA public")
     return f"the schema {aside}"

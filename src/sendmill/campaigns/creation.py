@@ -50,7 +50,7 @@ def create_campaign(
     *,
     staged: Import | None = None,
 ) -> Created:
-    """Create a campaign as API.md's "Campaign attributes." has it. Not to be called in a transaction.
+    """Create a campaign as API.md's "Campaign attributes." has it. With a file not to be called in a transaction.
 
     `attributes` is parsed JSON of any shape, None when the part was missing. `csv_file` is seekable; a file that the
     attributes don't ask for is not looked at. `staged` has the rows of a file that was read before, by a job of kind

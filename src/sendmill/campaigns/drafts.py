@@ -28,6 +28,7 @@ KEPT = timedelta(days=30)
 """A draft that nobody has touched for so long is forgotten, with its list."""
 
 _AT_ONCE = 20
+_STARTED = "This campaign is being started already."
 
 
 def find_draft(client: Client, user: User) -> CampaignDraft | None:
@@ -114,17 +115,20 @@ def create_from(draft: CampaignDraft, *, now: datetime | None = None) -> Campaig
     """The campaign; the draft ends with it. With `now` it starts at once, else as scheduled.
 
     Raises InvalidFields and Conflict as `create_campaign` does; then the draft stays. Conflict too for whoever comes
-    second with the same draft.
+    second with the same draft. The campaign is made and the draft ended in one transaction: neither a crash nor a
+    second click leaves a draft of a campaign that is there.
     """
     mine = CampaignDraft.objects.filter(pk=draft.pk, modified_on=draft.modified_on)
-    if not mine.update(modified_on=max(timezone.now(), draft.modified_on + timedelta(milliseconds=1))):
-        raise Conflict("This campaign is being started already.")
     attributes: dict[str, Any] = sections(draft)
     if now is not None and "schedule" in attributes:
         here = now.astimezone(ZoneInfo(attributes["schedule"]["timezone"]))
         attributes["schedule"] = {**attributes["schedule"], "start_date": f"{here:%Y-%m-%d %H:%M}"}
-    created = create_campaign(draft.client, attributes, None, None, staged=draft.staged_import)
-    draft.delete()
+    with transaction.atomic():
+        if not mine.exists():
+            raise Conflict(_STARTED)
+        created = create_campaign(draft.client, attributes, None, None, staged=draft.staged_import)
+        if not mine.delete()[0]:  # somebody else's transaction was first
+            raise Conflict(_STARTED)
     return created.campaign
 
 

@@ -212,7 +212,7 @@ def _report(
             "whether they got the message since or not; one that is cancelled sends to none of them."
         )
     lines.append(
-        "What came in after that moment is not in it: campaigns, lists, and opt-outs. "
-        "Add the opt-outs again before anything is resumed."
+        "What came in after that moment is not in it: campaigns, lists, opt-outs, and erasures. "
+        "Add opt-outs and erasures again before anything is resumed."
     )
     return lines

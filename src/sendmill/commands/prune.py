@@ -21,7 +21,7 @@ from sendmill.contacts.models import Import, ImportState, RejectedRow
 from sendmill.delivery.models import Chunk
 from sendmill.delivery.pruning import delete_next, ended_campaigns, is_begun
 from sendmill.errors import SendmillError
-from sendmill.results.archive import write_archive
+from sendmill.results.archive import archive_path, write_archive
 
 ROWS_A_BATCH = 2_000
 DUTY = 0.5
@@ -75,8 +75,8 @@ def _prune_results(before: datetime, archive: Path | None, dry_run: bool) -> Non
         if dry_run:
             deleted += sum(Chunk.objects.filter(campaign=campaign).values_list("rows", flat=True))
             continue
-        # One whose deletion broke off has its file already, with what is deleted by now.
-        if archive is not None and not is_begun(campaign):
+        # One whose deletion broke off has its file already, with what is deleted by now; if it has one.
+        if archive is not None and not (is_begun(campaign) and archive_path(archive, campaign).exists()):
             try:
                 write_archive(archive, campaign)
             except OSError as error:

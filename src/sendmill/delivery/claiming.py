@@ -2,7 +2,9 @@
 
 What a limit or a relay that is down keeps back is no reason to do nothing else: such rows don't count as work, and of
 whoever is kept back nothing more is claimed. Chunks of which only rows at their domain's limit are left are kept in
-small number, the rest is given back for a while, so that the other rows of the campaign come to their turn.
+small number, the rest is given back for a while, so that the other rows of the campaign come to their turn; and so are
+chunks whose relays are down, so that those of many small campaigns don't fill the hands. What is held for long, for
+whatever reason, is given back and claimed anew: what has come due of it meanwhile is not known here.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,11 @@ MOST_HANDS = 32
 KEPT_PARKED = 4
 SHORTEST_AWAY, LONGEST_AWAY = 1.0, 120.0
 AWAY_WITHOUT_RATE = 5.0
+# So many are kept whose relays are down; the rest comes again after so many seconds.
+KEPT_CUT_OFF = MOST_CHUNKS
+AWAY_CUT_OFF = 10.0
+# A deferred recipient waits so long at most for the rest of its chunk; so does a retry of those that failed.
+LONGEST_HELD = 60.0
 
 
 def is_kept_back(hand: Hand, room: Room) -> bool:
@@ -58,12 +65,34 @@ def passing_over(hands: Sequence[Hand], room: Room) -> PassingOver:
     )
 
 
+def give_back(hands: Sequence[Hand], room: Room, now_ms: int, now: float) -> None:
+    """Let go of what should not stay in hand. `now` is of the steady clock."""
+    give_back_parked(hands, now_ms)
+    give_back_cut_off(hands, room, now_ms)
+    give_back_long_held(hands, now)
+
+
 def give_back_parked(hands: Sequence[Hand], now_ms: int) -> None:
     """Let go of chunks with nothing but parked rows, beyond those that are kept, for about as long as these take."""
     parked = [hand for hand in hands if hand.parked and not hand.rows and not hand.outstanding]
     for hand in parked[KEPT_PARKED:]:
         hand.not_before_ms = now_ms + int(1000 * max(_seconds_away(hand, parked[:KEPT_PARKED])))
         hand.let_go()
+
+
+def give_back_cut_off(hands: Sequence[Hand], room: Room, now_ms: int) -> None:
+    """Let go of chunks whose relays are down while others are up, beyond those that are kept, for a while."""
+    cut_off = [hand for hand in hands if hand.waiting and not hand.outstanding and not room.is_up(hand.message.route)]
+    for hand in cut_off[KEPT_CUT_OFF:]:
+        hand.not_before_ms = now_ms + int(1000 * AWAY_CUT_OFF)
+        hand.let_go()
+
+
+def give_back_long_held(hands: Sequence[Hand], now: float) -> None:
+    """Let go of chunks that have been in hand for long; `now` is of the steady clock."""
+    for hand in hands:
+        if hand.waiting and now - hand.since > LONGEST_HELD:
+            hand.let_go()
 
 
 def _seconds_away(hand: Hand, kept: Sequence[Hand]) -> list[float]:

@@ -101,6 +101,8 @@ class Gates:
         for key, values in limits.items():
             if key.kind is not LimitKind.RELAY and (values.rate is not None or values.connections is not None):
                 gate = self._gates[key] = before.get(key) or Gate(key, values)
+                if gate.values.rate is None:
+                    gate.permits = 0  # what went through without a rate was counted all the same
                 gate.values = values
         self._has_domains = any(key.kind is LimitKind.DOMAIN for key in self._gates)
         return True

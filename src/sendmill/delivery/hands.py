@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from sendmill.delivery.clock import steady_seconds
 from sendmill.delivery.gates import Gate
 from sendmill.delivery.queue import Claim, ClaimedRow, chunk_of
 from sendmill.delivery.render import CampaignMessage
@@ -15,7 +16,7 @@ from sendmill.delivery.sending_tally import SendingTally
 
 @dataclass(slots=True)
 class Hand:
-    """A chunk in hand. Nothing of it may leave after `deadline`, a moment of the steady clock.
+    """A chunk in hand, `since` a moment of the steady clock. Nothing of it may leave after `deadline`, another.
 
     `rows` wait for their turn, those in `parked` for a domain that is at its limit. `gates` are those that all its rows
     go through. `outstanding` counts its rows that are on their way. `is_let_go`: nothing more of it begins here, for
@@ -31,6 +32,7 @@ class Hand:
     outstanding: int = 0
     is_let_go: bool = False
     not_before_ms: int = 0
+    since: float = field(default_factory=steady_seconds)
 
     @property
     def waiting(self) -> int:

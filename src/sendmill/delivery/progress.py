@@ -66,7 +66,8 @@ def count_campaign(campaign_id: int) -> CampaignCounts:
                 counted, due_ms = found.by_state, found.next_due_ms
             for state, count in counted.items():
                 by_state[state] = by_state.get(state, 0) + chunks * count
-            if due_ms:
+            # One with queued recipients alone may have been given back for a while (`claiming`).
+            if due_ms and (State.DEFERRED in counted or State.UNCONFIRMED in counted):
                 due.append(due_ms)
     return CampaignCounts(by_state, min(due, default=None))
 

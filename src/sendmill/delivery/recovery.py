@@ -64,11 +64,13 @@ class Recoverer:
 
     def delete_settled_journals(self) -> None:
         """Delete the journals of this machine's dead owners that hold no chunk any more."""
+        # First who is dead: what one of them held just before its death is seen then.
+        dead = [owner for owner in journal_owners(self.journals) if not owner.is_alive()]
         with connection.cursor() as cursor:
             cursor.execute("SELECT DISTINCT owner FROM delivery_chunk WHERE owner <> ''")
             holding = {row[0] for row in cursor.fetchall()}
-        for owner in list(journal_owners(self.journals)):
-            if str(owner) not in holding and not owner.is_alive():
+        for owner in dead:
+            if str(owner) not in holding:
                 delete_journal(self.journals, owner)
 
     def _abandoned(self) -> list[tuple[Lease, bool]]:

@@ -36,11 +36,12 @@ from sendmill.delivery.clock import milliseconds
 from sendmill.delivery.expand import expand_step
 from sendmill.delivery.journal import journal_owners, read_journal
 from sendmill.delivery.marks import marked_ids
-from sendmill.delivery.models import CHUNK_SHIFT, Chunk, SlotHolding, WorkerReport
+from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery, RetryChunk, SlotHolding, WorkerReport
 from sendmill.delivery.recording import Attempt, record_attempts
+from sendmill.delivery.retry import queue_failed
 from sendmill.delivery.states import FIRST_FINAL, MARKED_STATES, State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
-from sendmill.ids import KIND_QUEUE, number_of
+from sendmill.ids import KIND_QUEUE, numbered
 
 InDoubt = Literal["pause", "hold", "resend"]
 
@@ -70,7 +71,8 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
-    """What others than the database know of deliveries after the backup: ids in the log; the last words of journals."""
+    """What others than the database know of deliveries after the backup: those in the log, as `logged_as` gives them;
+    the last words of journals."""
 
     logged: Container[int]
     journals: Mapping[int, "LastWord"]
@@ -83,8 +85,14 @@ class LastWord(NamedTuple):
     outcome: Outcome | None
 
 
+def logged_as(campaign_object_id: str, number: int) -> int:
+    """A delivery as its Message-ID names it, in one number. The delivery's alone says too little: a mail server's log
+    may be another installation's too, whose deliveries have the same numbers."""
+    return int(numbered(campaign_object_id, KIND_QUEUE, number), 16)
+
+
 class DeliveryIds:
-    """A set of deliveries, a bit each: a log may name millions of them."""
+    """A set of numbers, a bit each, of deliveries that are near to each other: a log may name millions of them."""
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
         self._bits: dict[int, int] = {}
@@ -100,13 +108,11 @@ class DeliveryIds:
 
 
 def read_log(lines: Iterable[bytes]) -> DeliveryIds:
-    """The deliveries whose Message-ID stands in a mail server's log."""
+    """The deliveries whose Message-ID stands in a mail server's log, as `logged_as` gives them."""
     found = DeliveryIds()
     for line in lines:
         for text in _in_message_id(line):
-            number = number_of(text.decode("ascii"), KIND_QUEUE)
-            if number is not None:
-                found.add(number)
+            found.add(int(text, 16))
     return found
 
 
@@ -146,20 +152,29 @@ def _settle(
         # Whom it had no row for yet is at stake too: now each of them has one.
         while expand_step(campaign.pk, milliseconds(now)):
             pass
-    decide = _Decisions(witnesses, in_doubt, retry_seconds, milliseconds(campaign.expires_at), milliseconds(now))
-    open_chunks = Chunk.objects.filter(campaign=campaign).filter(Q(due_ms__isnull=False) | ~Q(owner=""))
-    for chunk in list(open_chunks.order_by("pk").only("fence", "being_sent")):
-        _settle_chunk(chunk, decide, settled)
+    expires_ms, now_ms = milliseconds(campaign.expires_at), milliseconds(now)
+    decide = _Decisions(campaign.object_id, witnesses, in_doubt, retry_seconds, expires_ms, now_ms)
+    to_retry = RetryChunk.objects.none()
+    if campaign.status != Status.CANCELLED:
+        to_retry = RetryChunk.objects.filter(chunk__campaign=campaign)
+    noted = set(to_retry.values_list("pk", flat=True))
+    is_open = Q(due_ms__isnull=False) | ~Q(owner="") | Q(pk__in=noted)
+    open_chunks = Chunk.objects.filter(is_open, campaign=campaign).order_by("pk")
+    for chunk in list(open_chunks.only("fence", "being_sent")):
+        _settle_chunk(chunk, chunk.pk in noted, decide, settled)
     return settled
 
 
 @transaction.atomic
-def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
+def _settle_chunk(chunk: Chunk, is_to_retry: bool, decide: "_Decisions", settled: Settled) -> None:
+    """`is_to_retry`: somebody had asked for its failed recipients to be sent again, so these are open too."""
     marked = set(marked_ids(chunk.pk, chunk.being_sent, chunk.fence))
     with connection.cursor() as cursor:
+        failed = _begin_retry(cursor, chunk.pk, decide.now_ms) if is_to_retry else set()
         attempts = []
         for row in _open_rows(cursor, chunk.pk, marked):
-            attempt = decide.about(row, chunk.fence)
+            # What the journal says of a failure under the fencing number of the backup is that failure itself.
+            attempt = decide.about(row, chunk.fence + (row.number in failed))
             if attempt is None:
                 settled.at_stake += 1
                 continue
@@ -169,6 +184,15 @@ def _settle_chunk(chunk: Chunk, decide: "_Decisions", settled: Settled) -> None:
             settled.held += attempt.state is State.UNCONFIRMED_HELD
         record_attempts(cursor, attempts, decide.now_ms)
         free_chunk(cursor, chunk.pk)
+
+
+def _begin_retry(cursor: CursorWrapper, chunk_id: int, now: int) -> set[int]:
+    """Queue the failed recipients of a chunk that is noted for that; who they are."""
+    rows = Delivery.objects.filter(pk__range=id_range(chunk_id), state=State.FAILED)
+    failed = set(rows.values_list("pk", flat=True))
+    queue_failed(cursor, chunk_id, now)
+    RetryChunk.objects.filter(pk=chunk_id).delete()
+    return failed
 
 
 class _OpenRow(NamedTuple):
@@ -195,6 +219,7 @@ def _open_rows(cursor: CursorWrapper, chunk_id: int, marked: Collection[int]) ->
 class _Decisions:
     """What to record for an open recipient of one campaign."""
 
+    campaign_object_id: str
     witnesses: Witnesses
     in_doubt: InDoubt
     retry_seconds: Sequence[float]
@@ -204,7 +229,7 @@ class _Decisions:
     def about(self, row: _OpenRow, fence: int) -> Attempt | None:
         """The attempt to record, or None to leave the recipient as it is. `fence` is its chunk's in the backup."""
         number, _, attempts, is_marked = row
-        if number in self.witnesses.logged:
+        if logged_as(self.campaign_object_id, number) in self.witnesses.logged:
             reply = "named in the mail server's log that the restore was given"
             return self._attempt(number, State.DELIVERED, attempts, None, reply)
         word = self.witnesses.journals.get(number)
@@ -256,6 +281,11 @@ def _pass_over_numbers() -> None:
                 [CHUNKS_PASSED_OVER],
             )
         else:
+            # Without a chunk so far there is no row yet.
+            cursor.execute(
+                "INSERT INTO sqlite_sequence (name, seq) SELECT 'delivery_chunk', 0 "
+                "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'delivery_chunk')"
+            )
             cursor.execute(
                 "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = 'delivery_chunk'", [CHUNKS_PASSED_OVER]
             )

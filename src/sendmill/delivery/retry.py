@@ -6,6 +6,7 @@ are queued anew, with the first delays of the retry policy. A chunk in a worker'
 """
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from sendmill.accounts.models import Client
 from sendmill.accounts.resources import find
@@ -59,7 +60,12 @@ def retry_chunk(chunk_id: int, now: int) -> None:
         if cursor.fetchone() is None or not RetryChunk.objects.filter(pk=chunk_id).exists():
             return
         if not Campaign.objects.filter(chunks=chunk_id, status=Status.CANCELLED).exists():
-            keep_failures(cursor, *id_range(chunk_id))
-            cursor.execute(statement("retry_rows"), [now, *id_range(chunk_id)])
+            queue_failed(cursor, chunk_id, now)
             free_chunk(cursor, chunk_id)
         RetryChunk.objects.filter(pk=chunk_id).delete()
+
+
+def queue_failed(cursor: CursorWrapper, chunk_id: int, now: int) -> None:
+    """Queue the failed recipients of a chunk that the caller's transaction has locked."""
+    keep_failures(cursor, *id_range(chunk_id))
+    cursor.execute(statement("retry_rows"), [now, *id_range(chunk_id)])

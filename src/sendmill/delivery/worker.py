@@ -12,7 +12,8 @@ the other.
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -40,8 +41,7 @@ from sendmill.metrics import tallies
 
 log = structlog.get_logger()
 
-OTHERS_SECONDS = 1.0
-IDLE_SECONDS = 0.1
+OTHERS_SECONDS, IDLE_SECONDS = 1.0, 0.1
 # How often statuses and opt-outs are looked at again for what waits for a connection.
 RECHECK_SECONDS = 0.1
 # Sending stops this share of the lease before its end: no message leaves when the chunk may be another's.
@@ -117,9 +117,7 @@ class Worker:
                 if not await self.turn():
                     await self._wait_for_work()
         finally:
-            for task in beside:
-                task.cancel()
-            await self._shut_down()
+            await self._shut_down(beside)
         log.info("worker.stopped", owner=self._owner)
 
     async def turn(self) -> bool:
@@ -153,6 +151,7 @@ class Worker:
             message = await self._database.run(self._message_of, claim.campaign_id)
         except Campaign.DoesNotExist:
             return True  # deleted this moment, and its chunks with it
+        self._lose(claim.chunk_id)  # if it was in hand, this claim is the first that is heard of its loss
         gates = self._gates.of_campaign(message.sender, message.client_object_id)
         self._hands.add(claim, message, self._deadline(now), gates)
         return True
@@ -258,13 +257,14 @@ class Worker:
         held = self._hands.outstanding(delivery_id)
         if held is None or held.is_revoked or delivery_id in self._orphans:
             return False
-        held.left = steady_seconds()
-        if held.left > held.hand.deadline:
-            return False
         try:
             self._journal.intend(delivery_id, held.hand.claim.fence)
         except OSError as error:
             log.error("journal.unwritable", error=error.strerror)
+            return False
+        # Behind the intent: whoever takes over from a process that was stopped at this point finds that in the journal.
+        held.left = steady_seconds()
+        if held.left > held.hand.deadline:
             return False
         held.is_leaving = True
         return True
@@ -289,7 +289,7 @@ class Worker:
     # Releasing, leases and second looks ------------------------------------------------------------------------------
 
     async def _release_finished(self) -> bool:
-        claiming.give_back_parked(self._hands.all(), now_ms())
+        claiming.give_back(self._hands.all(), self._pool.room(), now_ms(), steady_seconds())
         finished = self._hands.finished()
         for hand in finished:
             self._hands.remove(hand.claim.chunk_id)
@@ -369,11 +369,13 @@ class Worker:
             self._gates.leave(delivery_id, was_sent=True)
         self._pool.withdraw(lambda transmission: transmission.delivery_id in outstanding)
 
-    async def _shut_down(self) -> None:
-        """Let what is on the wire finish, record it, and give every chunk back."""
+    async def _shut_down(self, beside: Iterable[asyncio.Task[None]] = ()) -> None:
+        """Let what is on the wire finish, record it, and give every chunk back; leases are renewed until then."""
         await self._pool.close(SHUTDOWN_SECONDS)
         while self._outcomes or self._unsendable:
             await self._exchange([])
+        for task in beside:
+            task.cancel()
         self._hands.let_go(self._hands.claims())
         await self._release_finished()
         await self._database.run(slots.give_up, self._owner)
@@ -388,10 +390,8 @@ class Worker:
         if len(self._outcomes) >= BATCH or self._stopping.is_set():
             return
         pause = GATHER_SECONDS if self._hands.is_sending else min(IDLE_SECONDS, self._permits.seconds_to_visit())
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), pause)
-        except TimeoutError:
-            pass
 
     def _lease_ms(self) -> int:
         return int(self._settings.lease_seconds * 1000)

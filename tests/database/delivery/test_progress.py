@@ -54,6 +54,18 @@ def test_counts_are_kept_with_a_chunk_from_its_expansion_on() -> None:
     assert count_campaign(campaign.pk).by_state == {State.QUEUED: 4, State.OPTOUT: 1} == rows_by_state()
 
 
+def test_a_chunk_that_is_given_back_for_a_while_has_no_retry() -> None:
+    campaign = expanded_campaign(2)
+    claim, later = claimed(), now_ms() + 60_000
+    queue.release(claim.chunk_id, claim.fence, later)
+    assert count_campaign(campaign.pk).next_due_ms is None
+    claim = claimed(later)
+    record(claim, claim.rows[:1], State.DEFERRED, later + 1)
+    record(claim, claim.rows[1:], State.DELIVERED)
+    queue.release(claim.chunk_id, claim.fence)
+    assert count_campaign(campaign.pk).next_due_ms == later + 1
+
+
 def test_what_a_worker_holds_is_counted_row_by_row_and_kept_when_it_is_given_back() -> None:
     campaign = expanded_campaign(5)
     claim = claimed()

@@ -191,3 +191,25 @@ def test_settled_journals_of_the_dead_are_deleted_and_others_kept(tmp_path: Path
     mine.recover(now_ms())
     mine.delete_settled_journals()
     assert [path.name.split("-")[1] for path in (tmp_path / "journals").iterdir()] == [str(os.getpid())]
+
+
+def test_the_journal_of_a_process_that_dies_just_now_is_kept(
+    tmp_path: Path, dead_owner: Owner, monkeypatch: pytest.MonkeyPatch
+):
+    """It held nothing when the chunks in hand were looked at, and has taken one, sent and died since."""
+    folder = tmp_path / "journals"
+    before = Journal(folder, dead_owner)
+    before.intend(1, 1)
+    is_alive = Owner.is_alive
+
+    def dies_now(owner: Owner) -> bool:
+        if not Chunk.objects.exists():
+            claim = claim_and_mark(dead_owner, 1)
+            before.intend(claim.rows[0].id, claim.fence)
+        return is_alive(owner)
+
+    monkeypatch.setattr(Owner, "is_alive", dies_now)
+    mine = recoverer(tmp_path, dead_owner.node)
+    mine.delete_settled_journals()
+    mine.recover(now_ms())
+    assert states() == [State.UNCONFIRMED]

@@ -1,17 +1,20 @@
 """What a restored database leaves open, by what else is known of it."""
 
 from collections import Counter
+from collections.abc import Container
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.delivery import queue
+from sendmill.delivery.chunk_counts import id_range
 from sendmill.delivery.clock import now_ms
 from sendmill.delivery.expand import expand_step
 from sendmill.delivery.marks import NO_MARKS
-from sendmill.delivery.models import Chunk, Delivery
+from sendmill.delivery.models import Chunk, Delivery, RetryChunk
 from sendmill.delivery.restored import (
     CHUNKS_PASSED_OVER,
     DeliveryIds,
@@ -19,21 +22,24 @@ from sendmill.delivery.restored import (
     LastWord,
     Settled,
     Witnesses,
+    logged_as,
     read_log,
     settle,
 )
+from sendmill.delivery.retry import retry_failed
 from sendmill.delivery.states import State
 from sendmill.delivery.transmission import Outcome, OutcomeKind
 from sendmill.ids import KIND_DELIVERY, KIND_QUEUE, numbered
+from sendmill.results.history import kept_words
 from tests.database.campaigns.making import make_campaign, make_client
 from tests.database.delivery.making import LEASE_MS, addresses, expanded_campaign, started_campaign
 
 pytestmark = pytest.mark.django_db
 
 
-def settled(in_doubt: InDoubt = "pause", logged: set[int] | None = None, **words: LastWord) -> list[Settled]:
+def settled(in_doubt: InDoubt = "pause", logged: Container[int] = (), **words: LastWord) -> list[Settled]:
     journals = {int(number[1:]): word for number, word in words.items()}
-    return settle(Witnesses(logged or set(), journals), in_doubt, (60.0,), timezone.now())
+    return settle(Witnesses(logged, journals), in_doubt, (60.0,), timezone.now())
 
 
 def marked(count: int, of: int) -> tuple[Campaign, list[int]]:
@@ -85,8 +91,11 @@ def test_resend_lets_a_campaign_go_on() -> None:
 
 @pytest.mark.parametrize("in_doubt", ["pause", "hold", "resend"])
 def test_whom_the_log_names_was_delivered(in_doubt: InDoubt) -> None:
-    _, ids = marked(2, of=5)
-    found = settled(in_doubt, logged={ids[0], ids[4], 17})
+    campaign, ids = marked(2, of=5)
+    ours = [numbered(campaign.object_id, KIND_QUEUE, number) for number in (ids[0], ids[4], 17)]
+    of_another_installation = numbered("5" * 24, KIND_QUEUE, ids[1])
+    log = [f"message-id=<{text}@books.example>".encode() for text in (*ours, of_another_installation)]
+    found = settled(in_doubt, read_log(log))
     assert found[0].delivered == 2
     assert [number for number, state in zip(ids, states(), strict=True) if state is State.DELIVERED] == [ids[0], ids[4]]
 
@@ -130,6 +139,35 @@ def test_who_had_no_row_yet_is_at_stake_too() -> None:
     assert max(Chunk.objects.values_list("pk", flat=True)) > first + CHUNKS_PASSED_OVER
 
 
+@pytest.mark.parametrize(
+    ("in_doubt", "state", "held", "at_stake"),
+    [("hold", State.UNCONFIRMED_HELD, 1, 0), ("pause", State.QUEUED, 0, 1), ("resend", State.QUEUED, 0, 1)],
+)
+def test_failed_ones_that_were_to_be_sent_again_are_at_stake_too(
+    in_doubt: InDoubt, state: State, held: int, at_stake: int
+) -> None:
+    """In the backup they wait for a worker to give their chunk back; since then they may have been sent to."""
+    campaign, ids = marked(1, of=2)
+    fence = Chunk.objects.get().fence
+    Delivery.objects.filter(pk=ids[1]).update(state=State.FAILED, attempts=1, reply_code=550, reply="unknown")
+    assert retry_failed(campaign.client, campaign.object_id) == 1
+    journal = {f"n{ids[1]}": LastWord(fence, outcome(ids[1], OutcomeKind.REJECTED))}
+    [found] = settled(in_doubt, **journal)
+    assert (found.held - (in_doubt == "hold"), found.at_stake) == (held, at_stake)
+    assert states()[1] is state
+    assert not RetryChunk.objects.exists()
+    assert [word.reply for word in kept_words(*id_range(Chunk.objects.get().pk))[ids[1]]] == ["unknown"]
+
+
+def test_numbers_are_passed_over_although_the_backup_has_no_chunk() -> None:
+    campaign = started_campaign(addresses(2))
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":  # as in a database in which no campaign has been sent
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = 'delivery_chunk'")
+    settled("resend")
+    assert Chunk.objects.get(campaign=campaign).pk > CHUNKS_PASSED_OVER
+
+
 def test_only_what_has_come_due_is_paused_of_what_had_not_started() -> None:
     client, now = make_client(), timezone.now()
     due = make_campaign(client, starts_at=now - timedelta(minutes=5))
@@ -141,15 +179,16 @@ def test_only_what_has_come_due_is_paused_of_what_had_not_started() -> None:
 
 
 def test_a_log_is_read_for_our_message_ids_alone() -> None:
-    ours = numbered("6b0435195048d750955c9a41", KIND_QUEUE, 4096)
-    result = numbered("6b0435195048d750955c9a41", KIND_DELIVERY, 4097)
+    campaign = "6b0435195048d750955c9a41"
+    ours = numbered(campaign, KIND_QUEUE, 4096)
+    result = numbered(campaign, KIND_DELIVERY, 4097)
     lines = [
         f"postfix/cleanup[1]: 4F1: message-id=<{ours}@books.example>".encode(),
         f"<{result}@books.example> <{ours[:-2]}@x> <a{ours}@x> {ours}".encode(),
         b"\xff\xfe message-id=<20261125@other.example>",
     ]
     found = read_log(lines)
-    assert [number for number in range(3_000, 9_000) if number in found] == [4096]
+    assert [number for number in range(3_000, 9_000) if logged_as(campaign, number) in found] == [4096]
 
 
 def test_deliveries_are_told_apart() -> None:

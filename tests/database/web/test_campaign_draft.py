@@ -7,8 +7,10 @@ import re
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -148,6 +150,37 @@ def test_saved_parts_and_a_start_at_once(acme: Tenant) -> None:
     assert campaign.message_object_id == message.object_id
     assert campaign.contact_group_object_id == group.object_id
     assert timedelta(0) <= timezone.now() - campaign.starts_at < timedelta(minutes=2)
+
+
+def test_a_second_click_while_the_campaign_is_being_made_makes_no_second_one(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, message = make_group(acme.client), make_message(acme.client)
+    fill_group(group, ["ann@example.com"])
+    acme.editor.post(f"{NEW}message/", {"use": message.object_id})
+    acme.editor.post(f"{NEW}people/", {"use": group.object_id})
+    acme.editor.post(f"{NEW}schedule/", schedule(acme))
+    create = drafts.create_campaign
+    answers: list[int] = []
+
+    def click() -> None:
+        answers.append(acme.editor.post(f"{NEW}check/", {"start": "now"}).status_code)
+        connection.close()
+
+    second = threading.Thread(target=click)
+
+    def clicked_again(*args: Any, **others: Any) -> Any:
+        if second.ident is None:
+            second.start()
+            second.join(0.5)  # it ends by then unless it waits for the first
+        return create(*args, **others)
+
+    monkeypatch.setattr(drafts, "create_campaign", clicked_again)
+    click()
+    second.join()
+    assert sorted(answers) == [302, 409]
+    assert Campaign.objects.count() == 1
+    assert not CampaignDraft.objects.exists()
 
 
 def test_what_is_wrong_stands_at_its_step(acme: Tenant, other: Tenant, tmp_path: Path) -> None:

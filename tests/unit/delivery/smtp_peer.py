@@ -214,6 +214,21 @@ def serving(*extensions: bytes, **callbacks: Any) -> Script:
     return script
 
 
+def waiting_for(gate: asyncio.Event) -> Script:
+    """A script: a server that answers no content before the gate is open."""
+
+    async def script(peer: Peer) -> None:
+        await peer.greet(b"PIPELINING")
+        await peer.serve(send=lambda data: send(peer, data))
+
+    async def send(peer: Peer, data: bytes) -> None:
+        if data == OK and peer.last_line == b"DATA":
+            await gate.wait()
+        await peer.send(data)
+
+    return script
+
+
 def message(delivery_id: int = 1, **fields: Any) -> Transmission:
     values = {
         "envelope_sender": b"news@example.com",

@@ -8,7 +8,6 @@ import structlog
 
 from sendmill.delivery.transmission import OutcomeKind
 from tests.unit.delivery.smtp_peer import (
-    OK,
     PATIENT,
     SHORT_PAUSES,
     Peer,
@@ -19,23 +18,8 @@ from tests.unit.delivery.smtp_peer import (
     message,
     serving,
     until,
+    waiting_for,
 )
-
-
-def waiting_for(gate: asyncio.Event) -> Any:
-    """A server that answers no content before the gate is open."""
-
-    async def script(peer: Peer) -> None:
-        await peer.greet(b"PIPELINING")
-        await peer.serve(send=lambda data: send(peer, data))
-
-    async def send(peer: Peer, data: bytes) -> None:
-        if data == OK and peer.last_line == b"DATA":
-            await gate.wait()
-        await peer.send(data)
-
-    return script
-
 
 # Slots and connections ------------------------------------------------------------------------------------------------
 

@@ -133,6 +133,20 @@ def test_limits_that_go_away_let_everything_through() -> None:
     assert len(setting.take(99)) == 4
 
 
+def test_what_went_through_without_a_rate_is_not_held_against_a_rate_that_is_set_later() -> None:
+    setting = Setting(sender=LimitValues(connections=5))
+    setting.gate.slots = 5
+    setting.add(1, 100)
+    for _ in range(20):
+        for row in setting.take(5):
+            setting.gates.leave(row.id, was_sent=True)
+    setting.gates.set_limits({setting.gate.key: LimitValues(rate=10.0, connections=5)})
+    setting.add(2, 1)
+    assert setting.take(5) == []
+    setting.gate.permits += 1
+    assert len(setting.take(5)) == 1
+
+
 # What is claimed ------------------------------------------------------------------------------------------------------
 
 ROOM = Room({"a:25": 9})
