@@ -7,9 +7,9 @@ chunks whose relays are down, so that those of many small campaigns don't fill t
 whatever reason, is given back and claimed anew: what has come due of it meanwhile is not known here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sendmill.delivery.gates import LimitKind
+from sendmill.delivery.gates import Gate, LimitKind
 from sendmill.delivery.hands import Hand
 from sendmill.delivery.queue import PassingOver
 from sendmill.delivery.routes import Room
@@ -18,8 +18,9 @@ from sendmill.delivery.routes import Room
 LOW_WATER = 500
 # Chunks of so many campaigns are worked on at once: a small one doesn't wait for a large one.
 MOST_CHUNKS = 8
-# With what is kept back, no more than this, for memory.
-MOST_HANDS = 32
+# For memory no more than this: with so many in hand, nothing is claimed that is kept back.
+MOST_KEPT_BACK = 32
+MOST_HANDS = MOST_KEPT_BACK + MOST_CHUNKS
 # So many chunks are kept of which all that is left is at its domain's limit.
 KEPT_PARKED = 4
 SHORTEST_AWAY, LONGEST_AWAY = 1.0, 120.0
@@ -41,10 +42,12 @@ def ready_rows(hands: Sequence[Hand], room: Room) -> int:
     return sum(len(hand.rows) for hand in hands if hand.rows and not is_kept_back(hand, room))
 
 
-def passing_over(hands: Sequence[Hand], room: Room) -> PassingOver:
-    """Whose chunks are not to be claimed: enough of them is in hand, and kept back."""
+def passing_over(hands: Sequence[Hand], room: Room, gates: Iterable[Gate] = ()) -> PassingOver:
+    """Whose chunks are not to be claimed: enough of them is in hand, and kept back. `gates` are all there are."""
+    if len(hands) >= MOST_KEPT_BACK:
+        return _all_kept_back(hands, room, gates)
     by_campaign: dict[int, int] = {}
-    by_client: dict[int, int] = {}
+    by_client: dict[str, int] = {}
     by_sender: dict[str, int] = {}
     for hand in hands:
         if not room.is_up(hand.message.route):
@@ -54,13 +57,12 @@ def passing_over(hands: Sequence[Hand], room: Room) -> PassingOver:
             if gate.is_open:
                 continue
             if gate.key.kind is LimitKind.CLIENT:
-                client_id = hand.message.client_id
-                by_client[client_id] = by_client.get(client_id, 0) + hand.waiting
+                by_client[gate.key.name] = by_client.get(gate.key.name, 0) + hand.waiting
             else:
                 by_sender[gate.key.name] = by_sender.get(gate.key.name, 0) + hand.waiting
     return PassingOver(
         campaign_ids={campaign_id for campaign_id, waiting in by_campaign.items() if waiting >= LOW_WATER},
-        client_ids={client_id for client_id, waiting in by_client.items() if waiting >= LOW_WATER},
+        clients={client for client, waiting in by_client.items() if waiting >= LOW_WATER},
         senders={sender for sender, waiting in by_sender.items() if waiting >= LOW_WATER},
     )
 
@@ -69,7 +71,7 @@ def give_back(hands: Sequence[Hand], room: Room, now_ms: int, now: float) -> Non
     """Let go of what should not stay in hand. `now` is of the steady clock."""
     give_back_parked(hands, now_ms)
     give_back_cut_off(hands, room, now_ms)
-    give_back_long_held(hands, now)
+    give_back_long_held(hands, now_ms, now)
 
 
 def give_back_parked(hands: Sequence[Hand], now_ms: int) -> None:
@@ -88,11 +90,24 @@ def give_back_cut_off(hands: Sequence[Hand], room: Room, now_ms: int) -> None:
         hand.let_go()
 
 
-def give_back_long_held(hands: Sequence[Hand], now: float) -> None:
-    """Let go of chunks that have been in hand for long; `now` is of the steady clock."""
+def give_back_long_held(hands: Sequence[Hand], now_ms: int, now: float) -> None:
+    """Let go of chunks that have been in hand for long; `now` is of the steady clock. If the hands are full, whoever
+    has no chunk there comes first."""
     for hand in hands:
         if hand.waiting and now - hand.since > LONGEST_HELD:
+            if len(hands) >= MOST_KEPT_BACK:
+                hand.not_before_ms = now_ms + int(1000 * SHORTEST_AWAY)
             hand.let_go()
+
+
+def _all_kept_back(hands: Sequence[Hand], room: Room, gates: Iterable[Gate]) -> PassingOver:
+    """Whoever is kept back, in hand or not, however little of it is there."""
+    closed = [gate.key for gate in gates if not gate.is_open]
+    return PassingOver(
+        campaign_ids={hand.claim.campaign_id for hand in hands if not room.is_up(hand.message.route)},
+        clients={key.name for key in closed if key.kind is LimitKind.CLIENT},
+        senders={key.name for key in closed if key.kind is LimitKind.SENDER},
+    )
 
 
 def _seconds_away(hand: Hand, kept: Sequence[Hand]) -> list[float]:

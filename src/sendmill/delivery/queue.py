@@ -56,10 +56,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class PassingOver:
-    """Of which campaigns, clients (primary keys) and senders (as compared) a worker wants no more now."""
+    """Of which campaigns, clients (their object ids) and senders (as compared) a worker wants no more now."""
 
     campaign_ids: Collection[int] = ()
-    client_ids: Collection[int] = ()
+    clients: Collection[str] = ()
     senders: Collection[str] = ()
 
 
@@ -95,12 +95,13 @@ def claim(owner: str, now: int, lease_ms: int, passing_over: PassingOver = NOTHI
 
     Looking is done outside of the transaction, so that an idle worker never asks SQLite for its one write lock.
     """
-    # No campaign and no client has the number 0, no sender is empty.
-    lists = {"campaigns": passing_over.campaign_ids or {0}, "clients": passing_over.client_ids or {0}}
-    senders = sorted(passing_over.senders) or [""]
+    # No campaign has the number 0; no client and no sender is empty.
+    looking = statement("claimable_campaigns", campaigns=passing_over.campaign_ids or {0})
+    clients, senders = (sorted(names) or [""] for names in (passing_over.clients, passing_over.senders))
+    for placeholder, names in (("{clients}", clients), ("{senders}", senders)):
+        looking = looking.replace(placeholder, ",".join(["%s"] * len(names)))
     with connection.cursor() as cursor:
-        looking = statement("claimable_campaigns", **lists).replace("{senders}", ",".join(["%s"] * len(senders)))
-        cursor.execute(looking, [now, *senders, CLAIMABLE_CAMPAIGNS])
+        cursor.execute(looking, [now, *clients, *senders, CLAIMABLE_CAMPAIGNS])
         campaigns = [row[0] for row in cursor.fetchall()]
     for campaign_id in campaigns:
         claimed = _claim_of(campaign_id, owner, now, lease_ms)

@@ -135,7 +135,7 @@ class Worker:
     async def _claim(self) -> bool:
         """Claim a chunk if few rows are left, or, now and then, one of a campaign not in hand."""
         now, hands, room = steady_seconds(), self._hands.all(), self._pool.room()
-        passing_over = claiming.passing_over(hands, room)
+        passing_over = claiming.passing_over(hands, room, self._gates.all())
         if claiming.ready_rows(hands, room) >= claiming.LOW_WATER:
             if now < self._others_after or len(hands) >= claiming.MOST_CHUNKS:
                 return False

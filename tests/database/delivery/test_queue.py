@@ -92,11 +92,11 @@ def test_campaigns_clients_and_senders_can_be_passed_over():
     sender = campaign.frozen_sender.lower()
     for passing_over in (
         queue.PassingOver(campaign_ids={campaign.pk}),
-        queue.PassingOver(client_ids={campaign.client_id}),
+        queue.PassingOver(clients={campaign.client.object_id}),
         queue.PassingOver(senders={sender, "other@example.org"}),
     ):
         assert queue.claim(OWNER, now_ms(), LEASE_MS, passing_over) is None
-    others = queue.PassingOver({campaign.pk + 1}, {campaign.client_id + 1}, {"other@example.org"})
+    others = queue.PassingOver({campaign.pk + 1}, {"0" * 24}, {"other@example.org"})
     assert queue.claim(OWNER, now_ms(), LEASE_MS, others) is not None
 
 

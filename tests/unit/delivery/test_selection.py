@@ -158,7 +158,7 @@ def test_what_is_kept_back_is_no_work_and_no_more_of_it_is_claimed() -> None:
     setting.add(2, 7, campaign_id=2, client=OTHER)
     hands = setting.hands.all()
     assert claiming.ready_rows(hands, ROOM) == 7
-    assert claiming.passing_over(hands, ROOM) == PassingOver(set(), {0xA}, set())
+    assert claiming.passing_over(hands, ROOM) == PassingOver(set(), {CLIENT}, set())
     setting.gate.permits = 1
     assert claiming.ready_rows(hands, ROOM) == claiming.LOW_WATER + 7
     assert claiming.passing_over(hands, ROOM) == PassingOver(set(), set(), set())
@@ -171,6 +171,20 @@ def test_of_a_sender_at_its_limit_and_a_way_that_is_down_nothing_is_claimed() ->
     hands = setting.hands.all()
     assert claiming.ready_rows(hands, ROOM) == 0
     assert claiming.passing_over(hands, ROOM) == PassingOver({2}, set(), {"news@sender.test"})
+
+
+def test_of_full_hands_only_what_is_not_kept_back_is_claimed() -> None:
+    setting = Setting(client=LimitValues(rate=5.0), sender=LimitValues(rate=1.0))
+    for chunk_id in range(1, claiming.MOST_KEPT_BACK):
+        setting.add(chunk_id, 1, campaign_id=chunk_id, route=(("b:25",),))
+    hands, gates = setting.hands, setting.gates.all()
+    assert claiming.passing_over(hands.all(), ROOM, gates) == PassingOver(set(), set(), set())
+    setting.add(99, 1, campaign_id=99, client=OTHER)
+    cut_off = set(range(1, claiming.MOST_KEPT_BACK))
+    assert claiming.passing_over(hands.all(), ROOM, gates) == PassingOver(cut_off, {CLIENT}, {"news@sender.test"})
+    for gate in gates:
+        gate.permits = 1
+    assert claiming.passing_over(hands.all(), ROOM, gates) == PassingOver(cut_off, set(), set())
 
 
 def test_chunks_with_nothing_but_parked_rows_are_given_back_except_a_few() -> None:
