@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
+    TOTP,
     format_hotp_value,
     hotp_value,
     yield_hotp_counters_from_time,
 )
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +27,15 @@ from sendmill.accounts.models import AuditEntry, Client, PasswordRequest, Role, 
 from sendmill.errors import Conflict, NotFound
 from sendmill.web.password_mail import password_tasks
 from tests.database.web.conftest import PASSWORD, Tenant, signed_in, text_of
+
+
+SECRET = "JBSWY3DPEHPK3PXP"
+
+
+@pytest.fixture(autouse=True)
+def counts_anew() -> None:
+    """What is limited is counted in this process's memory."""
+    cache.clear()
 
 
 def sign_in(browser: Browser, email: str, password: str, **fields: str) -> int:
@@ -144,6 +155,21 @@ def test_a_second_factor_is_asked_for_and_kept_encrypted(zoe: User, anonymous: B
     assert anonymous.get("/").status_code == 302
     assert anonymous.post("/sign-in/second-factor/", {"code": "000000"}).status_code == 200
     assert anonymous.get("/").status_code == 302
+
+
+def test_codes_of_a_second_factor_can_not_be_guessed_through(zoe: User, anonymous: Browser) -> None:
+    """Of a million three are right: without a limit, who has the password finds one within the hour."""
+    TOTP.activate(zoe, SECRET)
+    sign_in(anonymous, zoe.email, PASSWORD)
+    for guess in range(5):
+        page = anonymous.post("/sign-in/second-factor/", {"code": str(guess)})
+        assert "Incorrect code" in text_of(page.content)
+    elsewhere = Browser(REMOTE_ADDR="192.0.2.7")
+    sign_in(elsewhere, zoe.email, PASSWORD)
+    for browser in (anonymous, elsewhere):
+        page = browser.post("/sign-in/second-factor/", {"code": _code(SECRET)})
+        assert "Too many failed login attempts" in text_of(page.content)
+        assert browser.get("/").status_code == 302
 
 
 def _code(secret: str) -> str:
