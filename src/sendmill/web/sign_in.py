@@ -10,12 +10,14 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from sendmill.accounts import audit
 from sendmill.accounts.lockout import client_address, seconds_locked
 from sendmill.accounts.models import Kind, User
+from sendmill.accounts.tokens import end_logins
 from sendmill.secret_key import derived_keys
 
 _EXPIRED_SESSIONS_AT_ONCE = 100
@@ -52,6 +54,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
         assert isinstance(user, User)
         found = self.authenticate(allauth_context.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
+
+    @transaction.atomic
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """Called by allauth for every new one. It ends what the old one opened; of sessions Django sees to it."""
+        assert isinstance(user, User)
+        super().set_password(user, password)
+        end_logins(user)
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         super().login(request, user)

@@ -28,7 +28,6 @@ from sendmill.errors import Conflict, NotFound
 from sendmill.web.password_mail import password_tasks
 from tests.database.web.conftest import PASSWORD, Tenant, signed_in, text_of
 
-
 SECRET = "JBSWY3DPEHPK3PXP"
 
 
@@ -177,6 +176,24 @@ def _code(secret: str) -> str:
     return format_hotp_value(hotp_value(secret, counters[len(counters) // 2]))  # the present one
 
 
+@pytest.mark.parametrize("way", ["changed", "by mail"])
+def test_a_new_password_ends_what_the_old_one_opened(zoe: User, anonymous: Browser, way: str) -> None:
+    login = anonymous.post("/auth/api-token-auth/", {"username": zoe.email, "password": PASSWORD}).json()
+    elsewhere = Browser(headers={"accept": "text/html"})
+    sign_in(elsewhere, zoe.email, PASSWORD)
+    new = {"password1": "a-new-one-7", "password2": "a-new-one-7"}
+    if way == "changed":
+        sign_in(anonymous, zoe.email, PASSWORD)
+        answer = anonymous.post("/account/password/", {"oldpassword": PASSWORD, **new})
+    else:
+        zoe.refresh_from_db()
+        form = anonymous.get(f"/password/{new_passwords.key_of(zoe)}/")["Location"]
+        answer = anonymous.post(form, new)
+    assert answer.status_code == 302
+    assert elsewhere.get("/").status_code == 302
+    assert Browser(headers={"authorization": f"Token {login['token']}"}).get("/email/senderid/").status_code == 401
+
+
 def test_an_invitation_makes_a_member_once(acme: Tenant, anonymous: Browser) -> None:
     page = acme.owner.post("/settings/people/", {"email": "New@Acme.test", "role": "viewer"})
     path = page.context["link"].removeprefix(settings.SENDMILL_PUBLIC_URL)
@@ -239,15 +256,16 @@ def test_who_runs_the_installation_is_told_by_its_mark_alone(acme: Tenant, opera
     assert "example.com" not in text_of(acme.owner.get("/settings/delivery/").content)
 
 
-def test_tokens_are_shown_once_and_end_at_once(acme: Tenant, other: Tenant) -> None:
-    page = acme.owner.post("/settings/tokens/", {"name": "<script>shop</script>"})
+@pytest.mark.parametrize("name", ["<script>shop</script>", "login"])  # "login": as those of logins are called
+def test_tokens_are_shown_once_and_end_at_once(acme: Tenant, other: Tenant, name: str) -> None:
+    page = acme.owner.post("/settings/tokens/", {"name": name})
     token = page.context["made"]
     assert page["Cache-Control"] == "no-store, private, no-cache"
     assert b"<script>shop" not in page.content
     assert token not in acme.owner.get("/settings/tokens/").content.decode()
     api = Browser(headers={"authorization": f"Token {token}"})
     assert api.get("/email/senderid/").status_code == 200
-    pk = acme.client.tokens.get().pk
+    (pk,) = (found.pk for found in acme.owner.get("/settings/tokens/").context["tokens"])
     assert other.owner.post(f"/settings/tokens/{pk}/revoke/").status_code == 404
     acme.owner.post(f"/settings/tokens/{pk}/revoke/")
     assert api.get("/email/senderid/").status_code == 401
