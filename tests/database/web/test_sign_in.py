@@ -176,6 +176,17 @@ def _code(secret: str) -> str:
     return format_hotp_value(hotp_value(secret, counters[len(counters) // 2]))  # the present one
 
 
+def test_the_api_takes_no_password_alone_of_who_has_a_second_factor(zoe: User, anonymous: Browser) -> None:
+    login = {"username": zoe.email, "password": PASSWORD}
+    assert anonymous.post("/auth/api-token-auth/", login).status_code == 200
+    TOTP.activate(zoe, SECRET)
+    answer = anonymous.post("/auth/api-token-auth/", login)
+    assert answer.status_code == 400
+    assert "A password alone is not enough" in answer.json()["non_field_errors"][0]
+    wrong = anonymous.post("/auth/api-token-auth/", {**login, "password": "wrong"})
+    assert wrong.json() == {"non_field_errors": ["Unable to log in with provided credentials."]}
+
+
 @pytest.mark.parametrize("way", ["changed", "by mail"])
 def test_a_new_password_ends_what_the_old_one_opened(zoe: User, anonymous: Browser, way: str) -> None:
     login = anonymous.post("/auth/api-token-auth/", {"username": zoe.email, "password": PASSWORD}).json()
