@@ -261,6 +261,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:overview"
 _is_https = SENDMILL_PUBLIC_URL.startswith("https://")
+SESSION_ENGINE = "sendmill.web.sessions"
 SESSION_COOKIE_NAME = "sendmill_session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 CSRF_COOKIE_NAME = "sendmill_csrf"

@@ -7,6 +7,7 @@ delimiter.
 """
 
 import codecs
+import functools
 import json
 import tempfile
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions, parsers
 
 from sendmill.api.exceptions import Incomplete, LengthRequired, TooLarge
@@ -86,9 +88,28 @@ def bounded_body(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
         if request.encoding and codecs.lookup(request.encoding).name not in _CHARSETS:
             return json_answer(400, {"detail": f'Unsupported charset "{request.encoding}".'})
         request._stream = RequestBody(source, length, limit)  # type: ignore[assignment] # it is only ever read
+        request.parse_file_upload = functools.partial(_parsed_form, request)  # type: ignore[method-assign]
         return get_response(request)
 
     return answer
+
+
+def _parsed_form(request: WSGIRequest, meta: Mapping[str, Any], data: Any) -> Any:
+    """A page's multipart form; what `MultiPartParser` is to the API. Raises MultiPartParserError and Incomplete."""
+    try:
+        parsed = HttpRequest.parse_file_upload(request, meta, data)
+    except TypeError:  # as there
+        raise MultiPartParserError("Invalid header of a part.") from None
+    _ensure_ended(request)
+    return parsed
+
+
+def _ensure_ended(request: WSGIRequest) -> None:
+    """Raise Incomplete for a multipart body of untold length that has no closing delimiter at its end."""
+    body: Any = request._stream
+    delimiter = f"--{(request.content_params or {}).get('boundary', '')}--".encode("latin-1", "replace")
+    if body.length is None and body.tail and delimiter not in body.tail:
+        raise Incomplete
 
 
 class JSONParser(parsers.BaseParser):
@@ -131,10 +152,7 @@ class MultiPartParser(parsers.MultiPartParser):
             parsed = super().parse(stream, media_type, parser_context)
         except TypeError:  # Python's reader of a part's header, over `filename*` beside `filename*0*` (RFC 2231 3)
             raise exceptions.ParseError("Multipart form parse error - Invalid header of a part.") from None
-        body = parser_context["request"]._request._stream
-        boundary = parser_context["request"]._request.content_params.get("boundary", "")
-        if body.length is None and body.tail and f"--{boundary}--".encode("latin-1", "replace") not in body.tail:
-            raise Incomplete
+        _ensure_ended(parser_context["request"]._request)
         return parsed
 
 

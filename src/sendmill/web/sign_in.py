@@ -18,6 +18,7 @@ from sendmill.accounts import audit
 from sendmill.accounts.lockout import client_address, seconds_locked
 from sendmill.accounts.models import Kind, User
 from sendmill.accounts.tokens import end_logins
+from sendmill.addresses import MAX_ADDRESS_OCTETS
 from sendmill.secret_key import derived_keys
 
 _EXPIRED_SESSIONS_AT_ONCE = 100
@@ -106,9 +107,12 @@ def request_address(request: HttpRequest) -> str | None:
 
 
 def username_of(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
-    """Who tries to sign in, for django-axes' AXES_USERNAME_CALLABLE: the API says `username`, allauth `email`."""
+    """Who tries to sign in, for django-axes' AXES_USERNAME_CALLABLE: the API says `username`, allauth `email`.
+
+    Nobody has a longer address, nor has axes' column room for it.
+    """
     given = credentials or {}
-    return str(given.get("username") or given.get("email") or "").strip().lower()
+    return str(given.get("username") or given.get("email") or "").strip().lower()[:MAX_ADDRESS_OCTETS]
 
 
 def _cipher() -> MultiFernet:
