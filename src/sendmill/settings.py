@@ -261,6 +261,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "web:overview"
 _is_https = SENDMILL_PUBLIC_URL.startswith("https://")
+SESSION_ENGINE = "sendmill.web.sessions"
 SESSION_COOKIE_NAME = "sendmill_session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 CSRF_COOKIE_NAME = "sendmill_csrf"
@@ -279,7 +280,8 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation is a confirmation
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_RATE_LIMITS = {"login_failed": None}  # django-axes counts those, for all nodes
+# Wrong codes of a second factor, of one user, wherever they come from. Wrong passwords are django-axes' to count.
+ACCOUNT_RATE_LIMITS = {"login_failed": "5/5m/key"}
 MFA_ADAPTER = "sendmill.web.sign_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -2,7 +2,6 @@
 
 import sys
 
-from django.contrib.staticfiles.views import serve
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 from rest_framework.exceptions import APIException
@@ -29,6 +28,7 @@ from sendmill.api.people import ErasureView
 from sendmill.api.progress import ProgressView, RetryView
 from sendmill.api.results import ResultHistoryView, ResultView
 from sendmill.api.senders import SenderView
+from sendmill.api.static_files import static_file
 from sendmill.links import UNSUBSCRIBE, VIEW_IN_BROWSER
 from sendmill.public import views as public
 from sendmill.web import account_routes
@@ -64,7 +64,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/schema/", documentation.schema, {"routes": tuple(api)}, name="documentation-schema"),
     path("api/v1/docs/", documentation.page),
     path("api/v1/docs/script.js", documentation.script, name="documentation-script"),
-    path("static/<path:path>", serve, {"insecure": True}),
+    path("static/<path:path>", static_file),
     path(f"{UNSUBSCRIBE.path}/<str:token>", public.unsubscribe, name="unsubscribe"),
     path("subscribe-again/<str:token>", public.subscribe_again, name="subscribe-again"),
     path(f"{VIEW_IN_BROWSER.path}/<str:token>", public.view_in_browser, name="view-in-browser"),

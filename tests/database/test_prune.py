@@ -168,3 +168,9 @@ def test_old_entries_of_the_audit_log_go_and_the_rest_is_kept_without_a_setting(
     assert AuditEntry.objects.filter(subject="new").count() == 2
     pruned = AuditEntry.objects.filter(client=None, action="pruned").order_by("pk")
     assert list(pruned.values_list("subject", flat=True)) == ["", "audit of 365 days"]
+
+
+def test_as_many_days_as_anybody_says() -> None:
+    campaign = ended_campaign(make_client(), days_ago=40)
+    assert prune(Keeping(10**9, 10**9, 10**9), None, dry_run=False) == 0
+    assert Chunk.objects.filter(campaign=campaign).exists()

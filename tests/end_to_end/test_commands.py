@@ -87,14 +87,17 @@ def test_import_fills_a_group_and_says_what_it_did(new_server: Callable[..., Ser
     server = new_server()
     client = server.create_client("acme")
     file = tmp_path / "people.csv"
-    file.write_text("Mail,Name\nbob@example.com,Bob\nnobody,Eve\nzoe@example.com,Zoë\nBOB@example.com,Robert\n")
+    file.write_text("Mail,Name\nbob@example.com,Bob\nno\x1b[31mbody,Eve\nzoe@example.com,Zoë\nBOB@example.com,Robert\n")
     arguments = ("import", str(file), "--group", "People", "--client", client.client_id, "--email-column", "mail")
     assert server.command(*arguments, "--dry-run").startswith("would be added or changed: 2 contacts (rows with")
     said = server.command(*arguments)
     assert said.startswith("added or changed: 2 contacts") and "line 3: An email address must" in said
+    assert "\x1b" not in said, "a terminal would obey it"
     assert "deleted: 2 contacts" in server.command(*arguments, "--action", "delete")
     assert "No column is headed" in refusal(server, *arguments[:-1], "address")
     assert "can't be read" in refusal(server, "import", str(tmp_path / "none"), *arguments[2:])
+    assert "may not be blank" in refusal(server, *arguments, "--group", " ")
+    assert "is not text in UTF-8" in refusal(server, *arguments, "--group", "\udcff")
     assert "There is no group with this tag" in refusal(server, *arguments, "--group", "Others", "--action", "delete")
 
 

@@ -3,10 +3,13 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from sendmill.api.body import MOST_RECEIVED_AT_ONCE
+from sendmill.commands.run import WEB_THREADS
 from tests.end_to_end.api_client import ApiClient
 from tests.end_to_end.server import Server
 from tests.end_to_end.waiting import wait_for
@@ -90,6 +93,23 @@ def test_a_client_that_goes_away_in_the_middle_changes_nothing(
 
     wait_for(lambda: server.log().count("Bad Request: /email/contact/bulk/replace/") > before, what="the refusal")
     assert contacts(client) == KEPT
+
+
+def test_bodies_that_never_end_do_not_hold_up_what_has_none(
+    server: Server, client: ApiClient, path: str, wire: socket.socket
+) -> None:
+    """Nobody needs a token to begin to log in: as many as there are threads held every other request."""
+    lines = ("POST /auth/api-token-auth/ HTTP/1.1", "Host: x", "Content-Type: application/json", "Content-Length: 9")
+    beginning = "\r\n".join([*lines, "", "{"]).encode()
+    with ExitStack() as stack:
+        for _ in range(WEB_THREADS):
+            stalled = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            stalled.sendall(beginning)
+        wait_for(lambda: server.log().count("api.unavailable") >= WEB_THREADS - MOST_RECEIVED_AT_ONCE, what="refusals")
+        assert contacts(client) == KEPT
+        wire.sendall(request_head(client, path, f"Content-Length: {len(BODY)}") + BODY)
+        assert status_of_answer(wire) == 503
+    wait_for(lambda: client.post("/email/contact/", {"tag": "Others"}).status == 201, what="room for others")
 
 
 def test_an_upload_in_chunks(client: ApiClient, path: str, wire: socket.socket) -> None:

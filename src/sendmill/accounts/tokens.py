@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -40,16 +40,21 @@ def issue_named_token(client: Client, name: str) -> str:
 
 def tokens_of(client: Client) -> list[ApiToken]:
     """The client's tokens but those of logins, newest first: few, as people make them."""
-    return list(ApiToken.objects.filter(client=client).exclude(name=OF_LOGIN).select_related("user").order_by("-pk"))
+    return list(_listed(client).select_related("user").order_by("-pk"))
 
 
 def revoke_token(client: Client, token_id: int) -> str:
     """End a token at once; its name. Raises NotFound."""
-    found = ApiToken.objects.filter(client=client, pk=token_id).exclude(name=OF_LOGIN).first()
+    found = _listed(client).filter(pk=token_id).first()
     if found is None:
         raise NotFound("There is no such token.")
     found.delete()
     return found.name
+
+
+def _listed(client: Client) -> QuerySet[ApiToken]:
+    """Not those of logins, which are a user's; a program's may be called the same."""
+    return ApiToken.objects.filter(client=client).exclude(name=OF_LOGIN, user__isnull=False)
 
 
 @transaction.atomic
@@ -61,6 +66,11 @@ def issue_login_token(client: Client, user: User) -> str:
     surplus = by_use.values_list("pk", flat=True)[LOGIN_TOKENS_KEPT:]
     ApiToken.objects.filter(pk__in=list(surplus)).delete()
     return text
+
+
+def end_logins(user: User) -> None:
+    """End the tokens of a user's logins: they were given for a password that is no more."""
+    ApiToken.objects.filter(user=user, name=OF_LOGIN).delete()
 
 
 def authenticate_token(text: str) -> ApiToken | None:

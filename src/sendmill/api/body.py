@@ -4,11 +4,16 @@ Granian streams a body as it is read, with back-pressure (300 MB uploaded: 4 MB 
 in the middle, though, its `wsgi.input` only ends, and what came looks like a whole, smaller upload. So the bytes are
 counted, and where a chunked request doesn't say how many there are, a multipart body must end with its closing
 delimiter.
+
+Nor does Granian end what doesn't go on: a client that sends half a body and then nothing holds its thread as long as it
+likes, and needs no token for that. So not all threads may wait for bodies: some are left for what has none.
 """
 
 import codecs
+import functools
 import json
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from typing import IO, Any, NoReturn
 
@@ -17,9 +22,10 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions, parsers
 
-from sendmill.api.exceptions import Incomplete, LengthRequired, TooLarge
+from sendmill.api.exceptions import Incomplete, LengthRequired, TooLarge, Unavailable
 from sendmill.api.rendering import json_answer
 
 _TAIL_BYTES = 512
@@ -28,6 +34,12 @@ _FORM = "application/x-www-form-urlencoded"
 # Django reads the query in the body's charset too, so it must be one that extends ASCII. A charset that nobody knows
 # counts as not given.
 _CHARSETS = ("utf-8", "ascii", "iso8859-1", "cp1252")
+
+
+MOST_RECEIVED_AT_ONCE = 48
+"""Of the web process's 64 threads (`commands.run`)."""
+
+_room = threading.BoundedSemaphore(MOST_RECEIVED_AT_ONCE)
 
 
 class RequestBody:
@@ -39,10 +51,33 @@ class RequestBody:
         self._source = source
         self._limit = limit
         self._received = 0
+        self._has_ended = length == 0
+        self._has_room = False
 
     def read(self, size: int | None = None) -> bytes:
-        """Up to `size` bytes, b"" at the end. Raises Incomplete and TooLarge."""
+        """Up to `size` bytes, b"" at the end. Raises Incomplete, TooLarge, and Unavailable if many others are read."""
+        if not self._has_ended:
+            self._take_room()
         wanted = self._limit + 1 if size is None or size < 0 else size
+        data = self._read(wanted)
+        if self._received == self.length or (wanted and not data):
+            self._has_ended = True
+            self.leave()
+        return data
+
+    def leave(self) -> None:
+        """Nothing more is waited for: make room for others."""
+        if self._has_room:
+            self._has_room = False
+            _room.release()
+
+    def _take_room(self) -> None:
+        if not self._has_room:
+            if not _room.acquire(blocking=False):
+                raise Unavailable("Too many requests are being received. Try again.")
+            self._has_room = True
+
+    def _read(self, wanted: int) -> bytes:
         data: bytes = self._source.read(wanted)
         asks_for_all = self.length is not None and wanted >= self.length
         if data and asks_for_all:  # and asks only once, taking what comes for all there is
@@ -85,10 +120,33 @@ def bounded_body(get_response: Callable[[HttpRequest], HttpResponse]) -> Callabl
             return json_answer(TooLarge.status_code, {"detail": f"A request may have no more than {limit} bytes."})
         if request.encoding and codecs.lookup(request.encoding).name not in _CHARSETS:
             return json_answer(400, {"detail": f'Unsupported charset "{request.encoding}".'})
-        request._stream = RequestBody(source, length, limit)  # type: ignore[assignment] # it is only ever read
-        return get_response(request)
+        body = RequestBody(source, length, limit)
+        request._stream = body  # type: ignore[assignment] # it is only ever read
+        request.parse_file_upload = functools.partial(_parsed_form, request)  # type: ignore[method-assign]
+        try:
+            return get_response(request)
+        finally:
+            body.leave()
 
     return answer
+
+
+def _parsed_form(request: WSGIRequest, meta: Mapping[str, Any], data: Any) -> Any:
+    """A page's multipart form; what `MultiPartParser` is to the API. Raises MultiPartParserError and Incomplete."""
+    try:
+        parsed = HttpRequest.parse_file_upload(request, meta, data)
+    except TypeError:  # as there
+        raise MultiPartParserError("Invalid header of a part.") from None
+    _ensure_ended(request)
+    return parsed
+
+
+def _ensure_ended(request: WSGIRequest) -> None:
+    """Raise Incomplete for a multipart body of untold length that has no closing delimiter at its end."""
+    body: Any = request._stream
+    delimiter = f"--{(request.content_params or {}).get('boundary', '')}--".encode("latin-1", "replace")
+    if body.length is None and body.tail and delimiter not in body.tail:
+        raise Incomplete
 
 
 class JSONParser(parsers.BaseParser):
@@ -131,10 +189,7 @@ class MultiPartParser(parsers.MultiPartParser):
             parsed = super().parse(stream, media_type, parser_context)
         except TypeError:  # Python's reader of a part's header, over `filename*` beside `filename*0*` (RFC 2231 3)
             raise exceptions.ParseError("Multipart form parse error - Invalid header of a part.") from None
-        body = parser_context["request"]._request._stream
-        boundary = parser_context["request"]._request.content_params.get("boundary", "")
-        if body.length is None and body.tail and f"--{boundary}--".encode("latin-1", "replace") not in body.tail:
-            raise Incomplete
+        _ensure_ended(parser_context["request"]._request)
         return parsed
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
@@ -20,6 +21,7 @@ from sendmill.api.openapi import answers, reference
 from sendmill.api.requests import checked
 
 _REFUSED = {"non_field_errors": ["Unable to log in with provided credentials."]}
+_NEEDS_MORE = {"non_field_errors": ["A password alone is not enough. Make an API token in the dashboard's settings."]}
 
 
 class LoginBody(serializers.Serializer[Any]):
@@ -47,6 +49,8 @@ class LoginView(APIView):
         client = client_of(user) if isinstance(user, User) else None
         if not isinstance(user, User) or client is None:
             raise serializers.ValidationError(_REFUSED)
+        if is_mfa_enabled(user):  # nobody can be asked for a code here, and elsewhere that would protect nothing then
+            raise serializers.ValidationError(_NEEDS_MORE)
         # Forgets the failures before it, and notes the time on the user.
         user_logged_in.send(sender=User, request=http_request, user=user)
         with transaction.atomic():

@@ -8,12 +8,13 @@ from sendmill.accounts.clients import find_client
 from sendmill.accounts.models import Kind
 from sendmill.commands.audit import record
 from sendmill.commands.preconditions import require_current_schema
+from sendmill.commands.reporting import one_line
 from sendmill.contacts.column_choice import choose_columns
 from sendmill.contacts.import_jobs import import_now
 from sendmill.contacts.import_log import rejected_pages
 from sendmill.contacts.models import ACTIONS, Import, ImportKind
 from sendmill.contacts.watched_file import WatchedFile
-from sendmill.errors import SendmillError
+from sendmill.errors import InvalidField, SendmillError
 
 BAR_CHARACTERS = 40
 BAR_SECONDS = 0.1
@@ -33,6 +34,8 @@ def import_file(
 ) -> int:
     """Carry the import out and print what became of it."""
     require_current_schema()
+    if not tag.strip():
+        raise InvalidField("group", "may not be blank.")
     path = Path(file_name)
     client = find_client(client_id)
     try:
@@ -74,6 +77,6 @@ def _report(done: Import) -> None:
     print(f"{count:,} contacts" if count != 1 else "1 contact", end="")
     print(f" (rows with an address for the second time: {again:,})" if again else "")
     for row in next(rejected_pages(done), [])[:SHOWN_REJECTED]:
-        print(f"  line {row.line}: {row.reason} {row.value}")
+        print(f"  line {row.line}: {row.reason} {one_line(row.value)}")
     if done.rejected_rows:
         print(f"rejected rows: {done.rejected_rows:,}; all of them: GET /email/import/?_id={done.object_id}")

@@ -24,6 +24,9 @@ from sendmill.errors import SendmillError
 from sendmill.results.archive import archive_path, write_archive
 
 ROWS_A_BATCH = 2_000
+MOST_DAYS = 36_500
+"""Nothing is older, and before year 1 there is no date."""
+
 DUTY = 0.5
 """The part of the time in which batches hold the database's write lock; in the rest it is the others'."""
 
@@ -41,15 +44,15 @@ def prune(keeping: Keeping, archive: Path | None, dry_run: bool) -> int:
     require_current_schema()
     now = timezone.now()
     if keeping.results is not None:
-        _prune_results(now - timedelta(days=keeping.results), archive, dry_run)
+        _prune_results(_before(now, keeping.results), archive, dry_run)
     if keeping.imports is not None:
         ended = Import.objects.filter(
-            state__in=(ImportState.DONE, ImportState.FAILED), modified_on__lt=now - timedelta(days=keeping.imports)
+            state__in=(ImportState.DONE, ImportState.FAILED), modified_on__lt=_before(now, keeping.imports)
         )
         _prune_rows("rows rejected by old imports", RejectedRow.objects.filter(of_import__in=ended), dry_run)
         _prune_rows("old imports", ended, dry_run)
     if keeping.audit is not None:
-        old = AuditEntry.objects.filter(happened_on__lt=now - timedelta(days=keeping.audit))
+        old = AuditEntry.objects.filter(happened_on__lt=_before(now, keeping.audit))
         _prune_rows("entries of the audit log", old, dry_run)
     _prune_rows("sessions that have ended", Session.objects.filter(expire_date__lt=now), dry_run)
     locked_until = now - settings.AXES_COOLOFF_TIME
@@ -61,6 +64,10 @@ def prune(keeping: Keeping, archive: Path | None, dry_run: bool) -> int:
     if keeping.results is None:
         print("Results are kept for ever: SENDMILL_KEEP_RESULTS_DAYS is not set.")
     return 0
+
+
+def _before(now: datetime, days: int) -> datetime:
+    return now - timedelta(days=min(days, MOST_DAYS))
 
 
 def _words(keeping: Keeping) -> str:

@@ -23,7 +23,8 @@ from sendmill.errors import SettingError
 log = structlog.get_logger()
 
 # Granian's threads for requests, made when needed. Each slow reader or stalled upload holds one: with 8, ten of them
-# blocked every other request, /healthz included. A thread that ends leaves 25 KB behind, so idle ones are kept a while.
+# blocked every other request, /healthz included. Uploads get most of them, and not all (`api.body`). A thread that ends
+# leaves 25 KB behind, so idle ones are kept a while.
 WEB_THREADS = 64
 WEB_THREAD_IDLE_SECONDS = 600
 

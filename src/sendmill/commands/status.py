@@ -9,6 +9,7 @@ from django.utils import timezone
 from sendmill.accounts.clients import find_client
 from sendmill.campaigns.models import Campaign, Phase, Status
 from sendmill.commands.preconditions import require_current_schema
+from sendmill.commands.reporting import one_line
 from sendmill.delivery.progress import Progress, progress_of
 from sendmill.delivery.reports import RelayStatus, Reports, read_reports
 
@@ -83,7 +84,7 @@ def _relay_line(relay: RelayStatus) -> str:
 
 
 def _campaign_lines(campaign: Campaign, progress: Progress, now: datetime) -> list[str]:
-    lines = [f"{campaign.object_id}  {_one_line(campaign.name)}"]
+    lines = [f"{campaign.object_id}  {one_line(campaign.name)}"]
     state = campaign.status
     if campaign.phase == Phase.WAITING and campaign.status == Status.ACTIVE:
         state = f"starts {_clock(campaign.starts_at, now)} (in {_duration((campaign.starts_at - now).total_seconds())})"
@@ -99,11 +100,6 @@ def _campaign_lines(campaign: Campaign, progress: Progress, now: datetime) -> li
     if progress.next_retry:
         lines.append(f"  next retry {_clock(progress.next_retry, now)}")
     return lines
-
-
-def _one_line(text: str) -> str:
-    """Text of a user, without what a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _clock(moment: datetime, now: datetime) -> str:

@@ -11,6 +11,7 @@ from sendmill.optouts.models import OptOut
 
 PAGE_ROWS = 50
 _LAST_CHARACTER = "\U0010ffff"
+_DIGITS = 19  # of a primary key there are fewer; Python reads no number of thousands
 
 
 class OptOutPage(NamedTuple):
@@ -27,7 +28,7 @@ def optout_page(client: Client, *, begins_with: str = "", after: str = "") -> Op
         rows = rows.filter(begins(prefix_key(begins_with)), email_key__gt=after).order_by("email_key")
     else:
         rows = rows.order_by("-pk")
-        if after.isdecimal():
+        if after.isdecimal() and len(after) < _DIGITS:
             rows = rows.filter(pk__lt=int(after))
     found = list(rows[: PAGE_ROWS + 1])
     if len(found) <= PAGE_ROWS:

@@ -195,9 +195,10 @@ def _erase_mentions(erasure: Erasure) -> Step:
 
 
 def without(text: str, email_key: str) -> str:
-    """A text without an address, in whatever case and with whichever spelling of its domain it stands there. Pure."""
-    spellings = {email_key, _in_letters(email_key)}
-    return re.sub("|".join(map(re.escape, sorted(spellings))), ERASED_TEXT, text, flags=re.IGNORECASE)
+    """A text without an address, in whatever case and with whichever spelling of its domain it stands there; one that
+    only ends or begins like it is somebody else's. Pure."""
+    spellings = "|".join(map(re.escape, sorted({email_key, _in_letters(email_key)})))
+    return re.sub(rf"(?<![\w.+-])(?:{spellings})(?!\w|[.-]\w)", ERASED_TEXT, text, flags=re.IGNORECASE)
 
 
 def _in_letters(email_key: str) -> str:

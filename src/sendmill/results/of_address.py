@@ -21,6 +21,7 @@ from sendmill.ids import KIND_DELIVERY, numbered
 
 CHUNKS_AT_ONCE = 32
 PIECE_SECONDS = 0.03
+_CURSOR_CHARACTERS = 40  # of two primary keys there are fewer; Python reads no number of thousands
 
 # Addresses beyond ASCII are compared in Python, as SQL can't tell which of them are the same.
 _ROWS = """
@@ -139,6 +140,6 @@ def _chunks_behind(
 
 def _read_cursor(text: str) -> tuple[int | None, int]:
     campaign, _, chunk = text.partition("-")
-    if campaign.isdecimal() and chunk.isdecimal():
+    if campaign.isdecimal() and chunk.isdecimal() and len(text) < _CURSOR_CHARACTERS:
         return int(campaign), int(chunk)
     return None, 0

@@ -76,16 +76,26 @@ def to_sign_in(request: HttpRequest) -> HttpResponse:
     """Off to the sign-in page, and back to this page after it."""
     sign_in = reverse("account_login")
     if is_partial(request):
-        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
-        query = urlencode({"next": urlunsplit(("", "", shown.path or "/", shown.query, ""))})
+        query = urlencode({"next": _shown_page(request)})
         return HttpResponse(status=401, headers={"HX-Redirect": f"{sign_in}?{query}"})
     if request.method in ("GET", "HEAD"):
         return redirect(f"{sign_in}?{urlencode({'next': request.get_full_path()})}")
     return redirect(sign_in)
 
 
+def _shown_page(request: HttpRequest) -> str:
+    """The page into which htmx puts what it asks for: path and query."""
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:  # no address at all
+        return "/"
+    return urlunsplit(("", "", shown.path or "/", shown.query, ""))
+
+
 def _refusal(request: HttpRequest, route: Route) -> HttpResponse | None:
     """The answer to a request that may not go on, None for one that may; sets what views rely on."""
+    if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):  # no text has it; PostgreSQL's can't
+        return errors.page(request, 400, "The address has a character that stands for nothing. Go back and try again.")
     needed = route.write if request.method == "POST" else route.read if request.method in ("GET", "HEAD") else None
     user = request.user
     if isinstance(user, User):

@@ -10,12 +10,15 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from sendmill.accounts import audit
 from sendmill.accounts.lockout import client_address, seconds_locked
 from sendmill.accounts.models import Kind, User
+from sendmill.accounts.tokens import end_logins
+from sendmill.addresses import MAX_ADDRESS_OCTETS
 from sendmill.secret_key import derived_keys
 
 _EXPIRED_SESSIONS_AT_ONCE = 100
@@ -52,6 +55,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth shi
         assert isinstance(user, User)
         found = self.authenticate(allauth_context.request, email=user.email, password=password)
         return found is not None and found.pk == user.pk
+
+    @transaction.atomic
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """Called by allauth for every new one. It ends what the old one opened; of sessions Django sees to it."""
+        assert isinstance(user, User)
+        super().set_password(user, password)
+        end_logins(user)
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         super().login(request, user)
@@ -97,9 +107,12 @@ def request_address(request: HttpRequest) -> str | None:
 
 
 def username_of(request: HttpRequest | None, credentials: dict[str, Any] | None) -> str:
-    """Who tries to sign in, for django-axes' AXES_USERNAME_CALLABLE: the API says `username`, allauth `email`."""
+    """Who tries to sign in, for django-axes' AXES_USERNAME_CALLABLE: the API says `username`, allauth `email`.
+
+    Nobody has a longer address, nor has axes' column room for it.
+    """
     given = credentials or {}
-    return str(given.get("username") or given.get("email") or "").strip().lower()
+    return str(given.get("username") or given.get("email") or "").strip().lower()[:MAX_ADDRESS_OCTETS]
 
 
 def _cipher() -> MultiFernet:

@@ -11,7 +11,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAu
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from requests import RequestException
@@ -64,7 +64,11 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # 
 
 
 def begin(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """Off to the provider."""
+    """Off to the provider. Of the query only where to go on afterwards counts: allauth would take parameters for the
+    provider from it, too, and other things to do than to sign in, which have no pages here."""
+    wanted = QueryDict(mutable=True)
+    wanted.setlist("next", request.GET.getlist("next"))
+    request.GET = wanted  # type: ignore[assignment] # it is only ever read
     return _with_provider(request, provider_id, OAuth2LoginView)
 
 

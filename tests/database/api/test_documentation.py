@@ -95,6 +95,15 @@ def test_the_page_needs_nothing_from_elsewhere(db: None) -> None:
     assert "//" not in script
 
 
+def test_a_file_holds_no_thread_for_who_does_not_take_it(db: None) -> None:
+    answer = Program(None).http.get("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js")
+
+    assert not answer.streaming
+    assert len(answer.content) == int(answer["Content-Length"]) > 1_000_000
+    again = Program(None).http.get(answer.request["PATH_INFO"], headers={"if-modified-since": answer["Last-Modified"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 @pytest.mark.parametrize(
     "path", ["nope.js", "../settings.py", "..%2f..%2fsettings.py", "%00", "drf_spectacular_sidecar/"]
 )

@@ -224,6 +224,11 @@ def test_all_that_is_kept_is_told_to_who_asks() -> None:
         ("550 <Ann@Example.COM>: no", "550 <[erased]>: no"),
         ("ann@bücher.de and ann@xn--bcher-kva.de", "[erased] and [erased]"),
         ("nobody", "nobody"),
+        (
+            "joann@example.com, jo.ann@example.com, ann@example.com.au",
+            "joann@example.com, jo.ann@example.com, ann@example.com.au",
+        ),
+        ("name;ann@example.com;Oslo|ann@example.com. 'ann@example.com'", "name;[erased];Oslo|[erased]. '[erased]'"),
     ],
 )
 def test_an_address_is_taken_out_of_a_text(text: str, left: str) -> None:

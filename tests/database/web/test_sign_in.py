@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
+    TOTP,
     format_hotp_value,
     hotp_value,
     yield_hotp_counters_from_time,
 )
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +27,14 @@ from sendmill.accounts.models import AuditEntry, Client, PasswordRequest, Role, 
 from sendmill.errors import Conflict, NotFound
 from sendmill.web.password_mail import password_tasks
 from tests.database.web.conftest import PASSWORD, Tenant, signed_in, text_of
+
+SECRET = "JBSWY3DPEHPK3PXP"
+
+
+@pytest.fixture(autouse=True)
+def counts_anew() -> None:
+    """What is limited is counted in this process's memory."""
+    cache.clear()
 
 
 def sign_in(browser: Browser, email: str, password: str, **fields: str) -> int:
@@ -146,9 +156,53 @@ def test_a_second_factor_is_asked_for_and_kept_encrypted(zoe: User, anonymous: B
     assert anonymous.get("/").status_code == 302
 
 
+def test_codes_of_a_second_factor_can_not_be_guessed_through(zoe: User, anonymous: Browser) -> None:
+    """Of a million three are right: without a limit, who has the password finds one within the hour."""
+    TOTP.activate(zoe, SECRET)
+    sign_in(anonymous, zoe.email, PASSWORD)
+    for guess in range(5):
+        page = anonymous.post("/sign-in/second-factor/", {"code": str(guess)})
+        assert "Incorrect code" in text_of(page.content)
+    elsewhere = Browser(REMOTE_ADDR="192.0.2.7")
+    sign_in(elsewhere, zoe.email, PASSWORD)
+    for browser in (anonymous, elsewhere):
+        page = browser.post("/sign-in/second-factor/", {"code": _code(SECRET)})
+        assert "Too many failed login attempts" in text_of(page.content)
+        assert browser.get("/").status_code == 302
+
+
 def _code(secret: str) -> str:
     counters = sorted(yield_hotp_counters_from_time())
     return format_hotp_value(hotp_value(secret, counters[len(counters) // 2]))  # the present one
+
+
+def test_the_api_takes_no_password_alone_of_who_has_a_second_factor(zoe: User, anonymous: Browser) -> None:
+    login = {"username": zoe.email, "password": PASSWORD}
+    assert anonymous.post("/auth/api-token-auth/", login).status_code == 200
+    TOTP.activate(zoe, SECRET)
+    answer = anonymous.post("/auth/api-token-auth/", login)
+    assert answer.status_code == 400
+    assert "A password alone is not enough" in answer.json()["non_field_errors"][0]
+    wrong = anonymous.post("/auth/api-token-auth/", {**login, "password": "wrong"})
+    assert wrong.json() == {"non_field_errors": ["Unable to log in with provided credentials."]}
+
+
+@pytest.mark.parametrize("way", ["changed", "by mail"])
+def test_a_new_password_ends_what_the_old_one_opened(zoe: User, anonymous: Browser, way: str) -> None:
+    login = anonymous.post("/auth/api-token-auth/", {"username": zoe.email, "password": PASSWORD}).json()
+    elsewhere = Browser(headers={"accept": "text/html"})
+    sign_in(elsewhere, zoe.email, PASSWORD)
+    new = {"password1": "a-new-one-7", "password2": "a-new-one-7"}
+    if way == "changed":
+        sign_in(anonymous, zoe.email, PASSWORD)
+        answer = anonymous.post("/account/password/", {"oldpassword": PASSWORD, **new})
+    else:
+        zoe.refresh_from_db()
+        form = anonymous.get(f"/password/{new_passwords.key_of(zoe)}/")["Location"]
+        answer = anonymous.post(form, new)
+    assert answer.status_code == 302
+    assert elsewhere.get("/").status_code == 302
+    assert Browser(headers={"authorization": f"Token {login['token']}"}).get("/email/senderid/").status_code == 401
 
 
 def test_an_invitation_makes_a_member_once(acme: Tenant, anonymous: Browser) -> None:
@@ -213,15 +267,16 @@ def test_who_runs_the_installation_is_told_by_its_mark_alone(acme: Tenant, opera
     assert "example.com" not in text_of(acme.owner.get("/settings/delivery/").content)
 
 
-def test_tokens_are_shown_once_and_end_at_once(acme: Tenant, other: Tenant) -> None:
-    page = acme.owner.post("/settings/tokens/", {"name": "<script>shop</script>"})
+@pytest.mark.parametrize("name", ["<script>shop</script>", "login"])  # "login": as those of logins are called
+def test_tokens_are_shown_once_and_end_at_once(acme: Tenant, other: Tenant, name: str) -> None:
+    page = acme.owner.post("/settings/tokens/", {"name": name})
     token = page.context["made"]
     assert page["Cache-Control"] == "no-store, private, no-cache"
     assert b"<script>shop" not in page.content
     assert token not in acme.owner.get("/settings/tokens/").content.decode()
     api = Browser(headers={"authorization": f"Token {token}"})
     assert api.get("/email/senderid/").status_code == 200
-    pk = acme.client.tokens.get().pk
+    (pk,) = (found.pk for found in acme.owner.get("/settings/tokens/").context["tokens"])
     assert other.owner.post(f"/settings/tokens/{pk}/revoke/").status_code == 404
     acme.owner.post(f"/settings/tokens/{pk}/revoke/")
     assert api.get("/email/senderid/").status_code == 401

@@ -103,6 +103,17 @@ def test_a_person_with_a_second_factor_is_asked_for_it(configured: Provider, zoe
     assert anonymous.get("/").status_code == 302
 
 
+def test_a_link_to_the_provider_does_nothing_but_sign_in(configured: Provider, zoe: User, anonymous: Browser) -> None:
+    """Whatever else somebody has put into it."""
+    more = "process=connect&scope=admin&auth_params=redirect_uri%3Dhttps%3A%2F%2Fevil.test"
+    address = anonymous.get(f"{BEGIN}?next=/campaigns/&{more}")["Location"]
+    assert "evil.test" not in address and "admin" not in address
+    configured.knows("of-zoe", email=zoe.email, email_verified=True)
+    returned = configured.sign_in(address, "of-zoe").removeprefix(django_settings.SENDMILL_PUBLIC_URL)
+    assert anonymous.get(returned)["Location"] == "/campaigns/"
+    assert user_of(anonymous) == zoe.email
+
+
 def test_what_goes_wrong_there_is_a_page(configured: Provider, zoe: User, anonymous: Browser, settings: Any) -> None:
     failed = "That sign-in did not work"
     assert failed in text_of(anonymous.get(f"{BACK}?code=guessed&state=guessed").content)

@@ -65,7 +65,7 @@ def message(request: PageRequest) -> HttpResponse:
         return _onwards(draft)
     if request.method == "POST" or "write" in request.GET:
         return _write(request, draft, chosen)
-    wanted = request.GET.get("q", "").strip().replace("\0", "")
+    wanted = request.GET.get("q", "").strip()
     rows = Message.objects.filter(client=request.client).defer("email_message")
     shown = window(request, rows.filter(description__icontains=wanted) if wanted else rows, SAVED_MESSAGES)
     context = {

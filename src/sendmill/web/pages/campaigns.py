@@ -40,7 +40,7 @@ class Row(NamedTuple):
 def index(request: PageRequest) -> HttpResponse:
     """The list, newest first, narrowed by `q` (part of the name) and `state`."""
     rows = Campaign.objects.filter(client=request.client).defer("frozen_subject", "frozen_body")
-    wanted, state = request.GET.get("q", "").strip().replace("\0", ""), request.GET.get("state", "")
+    wanted, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
     found = rows.filter(name__icontains=wanted) if wanted else rows
     for known in STATES:
         if known.key == state:

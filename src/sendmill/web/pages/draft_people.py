@@ -44,7 +44,7 @@ def people(request: PageRequest) -> HttpResponse:
             return _to(request, reverse("web:draft-people"))
         if is_partial(request):
             return render(request, "web/campaigns/_upload.html", {"error": error, "draft": draft})
-    wanted = request.GET.get("q", "").strip().replace("\0", "")
+    wanted = request.GET.get("q", "").strip()
     rows = ContactGroup.objects.filter(client=request.client)
     shown = window(request, rows.filter(tag__icontains=wanted) if wanted else rows, SHOWN_GROUPS)
     context = {

@@ -135,4 +135,4 @@ def _record_everywhere(request: PageRequest, user: User, action: str) -> None:
 
 
 def _wanted(request: PageRequest) -> str:
-    return request.GET.get("q", "").strip().replace("\0", "")
+    return request.GET.get("q", "").strip()

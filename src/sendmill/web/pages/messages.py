@@ -22,7 +22,7 @@ PAGE_ROWS = 20
 def index(request: PageRequest) -> HttpResponse:
     """The list, newest first, narrowed by `q` (part of the subject)."""
     rows = Message.objects.filter(client=request.client).defer("email_message")
-    wanted = request.GET.get("q", "").strip().replace("\0", "")
+    wanted = request.GET.get("q", "").strip()
     shown = window(request, rows.filter(description__icontains=wanted) if wanted else rows, PAGE_ROWS)
     context = {"window": shown, "wanted": wanted}
     return render(request, f"web/messages/{'_list' if is_partial(request) else 'index'}.html", context)

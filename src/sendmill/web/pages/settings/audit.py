@@ -25,7 +25,7 @@ def show_installation(request: PageRequest) -> HttpResponse:
 
 
 def _page(request: PageRequest, client: Client | None, people: QuerySet[User], programs: list[str]) -> HttpResponse:
-    actor, kind = request.GET.get("actor", "").strip().replace("\0", ""), request.GET.get("kind", "")
+    actor, kind = request.GET.get("actor", "").strip(), request.GET.get("kind", "")
     before = read_number(request, "before")
     found = audit.entries(client, before=before, actor=actor, kind=kind if kind in Kind.values else "")
     page = found[: audit.PAGE_ROWS]

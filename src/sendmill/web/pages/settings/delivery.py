@@ -54,7 +54,7 @@ def show(request: PageRequest) -> HttpResponse:
 
 
 def remove_limit(request: PageRequest) -> HttpResponse:
-    kind, name = request.POST.get("kind", ""), request.POST.get("name", "")
+    kind, name = request.POST.get("kind", ""), request.POST.get("name", "").replace("\0", "")
     if kind not in list(LimitKind):
         messages.error(request, "There is no limit of that kind.")
         return redirect("web:settings-delivery")
