@@ -4,6 +4,7 @@ Each process writes one row about once a second while there is something to say.
 nodes share.
 """
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ FRESH_MS = 15_000
 """A process that has said nothing for so long is taken to be gone."""
 KEPT_MS = 3_600_000
 RATE_SECONDS = 5.0
+
+_ADDRESS = re.compile(r"\S+@\S+")
 
 
 class RateWindow:
@@ -52,8 +55,9 @@ class RelayStatus:
     """A relay over all worker processes that report.
 
     `state` is `up`, `down` when no process can use it, or `impaired` when some can't. `retry_seconds` is when the next
-    process tries again, None when it is up. `last_error` stays after recovery. `senders` and
-    `clients` are whose mail it takes; none of either for anybody's.
+    process tries again, None when it is up. `last_error` stays after recovery; addresses in it are left out, for all
+    clients whose mail the relay takes may see it, and it may be about one's recipients. (The log has all of it.)
+    `senders` and `clients` are whose mail it takes; none of either for anybody's.
     """
 
     name: str
@@ -127,7 +131,7 @@ def _status(name: str, seen: Sequence[RelayHealth]) -> RelayStatus:
         name=name,
         state=state,
         retry_seconds=min(pauses, default=None),
-        last_error=errors[-1] if errors else None,
+        last_error=_ADDRESS.sub("(address)", errors[-1]) if errors else None,
         open_connections=sum(health.open_connections for health in seen),
         in_hand=sum(health.in_hand for health in seen),
         senders=tuple(seen[-1].senders),

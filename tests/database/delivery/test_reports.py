@@ -38,6 +38,14 @@ def test_a_relay_is_down_when_no_worker_can_use_it(
     assert relay.last_error == ("refused" if any(pauses) else None)
 
 
+def test_what_a_relay_said_names_nobody() -> None:
+    """It is shown to every client whose mail the relay takes, and may be about another one's."""
+    said = "session closed: 421 4.7.0 from boss@other.test to <secret.customer@example.com>: slow down"
+    reports.write_report("one", [health("a:25", 3, said)], {})
+    [relay] = reports.read_reports().relays
+    assert relay.last_error == "session closed: 421 4.7.0 from (address) to (address) slow down"
+
+
 def test_a_worker_that_has_gone_or_says_nothing_is_not_counted_and_its_report_goes_away() -> None:
     reports.write_report("clean end", [health("a:25")], {})
     reports.delete_report("clean end")
