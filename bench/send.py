@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.openssl import openssl_signatures
@@ -137,11 +138,11 @@ def send_campaign(server: RunningServer, recipients: int, body: str) -> tuple[fl
         },
     }
     campaign = api.post_campaign(attributes, contacts_csv(recipients))
-    cpu_before, began = server.cpu_seconds(), time.monotonic()
+    cpu_before, began = server.cpu_seconds(), time.time()
     identifier = campaign["$_id"]["$oid"]
-    while api.get_json(f"/email/campaign/?_id={identifier}")["status"] != "completed":
-        time.sleep(0.1)
-    seconds = time.monotonic() - began
+    while (campaign := api.get_json(f"/email/campaign/?_id={identifier}"))["status"] != "completed":
+        time.sleep(0.5)  # each question takes 8 ms of the same cores; when it ended the campaign says itself
+    seconds = datetime.fromisoformat(campaign["modified_on"]).replace(tzinfo=UTC).timestamp() - began
     return seconds, {role: spent - cpu_before.get(role, 0.0) for role, spent in server.cpu_seconds().items()}
 
 
