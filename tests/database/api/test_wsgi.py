@@ -8,6 +8,8 @@ import pytest
 
 from sendmill.wsgi import application
 
+pytestmark = pytest.mark.django_db  # before each request Django looks whether its connection is still good
+
 
 @pytest.mark.parametrize(
     "content_type",
