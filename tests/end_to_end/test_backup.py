@@ -7,9 +7,11 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.end_to_end.api_client import ApiClient
@@ -88,6 +90,7 @@ def test_a_restore_in_the_middle_of_a_campaign(
     assert found["status"] == "paused"
     assert found["delivered"] == with_hold["held"]
     assert found["at_stake"] == found["in_doubt"] == 0
+    assert "restored a backup" in done_to_the_installation(restored)
     restored.start()
     moved = ApiClient(restored.url, client.token, client.client_id)
     wait_until_completed(moved, campaign)
@@ -108,6 +111,15 @@ def test_a_restore_in_the_middle_of_a_campaign(
     repeated = len(sink.recipients) - COUNT
     assert repeated == with_hold["held"]
     assert set(sink.recipients) == set(people(COUNT))
+
+
+def done_to_the_installation(server: Server) -> set[str]:
+    """What its audit log says."""
+    url = server.environment.get("SENDMILL_DATABASE_URL")
+    opened = psycopg.connect(url) if url else sqlite3.connect(server.data / "sendmill.sqlite3")
+    with closing(opened) as database:
+        found = database.execute("SELECT action FROM accounts_auditentry WHERE client_id IS NULL").fetchall()
+    return {action for (action,) in found}
 
 
 def check_that_damage_is_seen(restored: Server, backup: Path, folder: Path) -> None:

@@ -15,9 +15,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from sendmill import schema
+from sendmill.accounts.models import Kind
 from sendmill.backups import manifest as manifests
 from sendmill.backups import postgresql, sqlite
 from sendmill.backups.manifest import DATABASES, SECRET_KEY, BackupError, Manifest
+from sendmill.commands import audit
 from sendmill.commands.preconditions import keep_servers_out
 from sendmill.delivery.relays import parse_relays
 from sendmill.delivery.restored import DeliveryIds, InDoubt, Settled, Witnesses, read_journals, read_log, settle
@@ -101,7 +103,7 @@ def restore(path: Path, in_doubt: InDoubt, sent_log: Path | None, replaces: bool
     aside += _put_secret_key(path, stamp)
     migrated = schema.apply_pending()
     settled = settle(witnesses, in_doubt, settings.SENDMILL_RETRY_SECONDS, timezone.now())
-    _end_restoring()
+    _end_restoring(manifest, in_doubt)
     if as_json:
         print(json.dumps({"made_at": manifest.made_at, "set_aside": aside, "campaigns": list(map(asdict, settled))}))
     else:
@@ -182,7 +184,8 @@ def _put_secret_key(path: Path, stamp: str) -> list[str]:
 
 
 @transaction.atomic
-def _end_restoring() -> None:
+def _end_restoring(manifest: Manifest, in_doubt: InDoubt) -> None:
+    audit.record(None, Kind.SETTINGS, "restored a backup", f"as of {manifest.made_at}, in doubt: {in_doubt}")
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {schema.RESTORING_TABLE}")
 
