@@ -51,11 +51,19 @@ def test_html_gets_it_at_the_end_of_what_is_shown_and_so_does_its_text_part(end:
         "<p>b</p>{% for a in city|split('e') %}<b>{{ a }}</b></body>{% endfor %}",
         "<p>b</p>{% raw %}</body>{% endraw %}",
         "<p>b</p>{# </body> #}",
+        "<p>b</p>{{ '</body>' }}",
+        '<p>b</p>{{ "</body>" }}',
+        '<p>b</p>{% if city == "</body>" %}a{% endif %}',
     ],
 )
 def test_everybody_gets_it_whatever_the_end_of_the_body_stands_in(body: str) -> None:
     text, shown = delivered(body)
     assert text.count(LINK) == shown.count(LINK) == 1
+
+
+def test_no_postal_address_ends_a_comment_that_nobody_has_begun() -> None:
+    text, shown = delivered("<style>a{#b{c:d}}</style><p>Hello</p></body>", Footer("1 {# Street #}", "en"))
+    assert "1 {# Street #}" in text and "Hello" in text and "#b{c:d}" in shown
 
 
 def test_a_message_with_a_link_of_its_own_stays_as_it_is() -> None:
