@@ -224,7 +224,7 @@ class CompiledMessage:
 
     def _text_template(self, html: Template) -> Template | None:
         """The text part's own template, or None if its text has to be made from each recipient's finished HTML: where
-        values are HTML themselves, or conditions begin or end in what is not shown. That takes 0.5 ms a message.
+        values are HTML themselves, or tags decide what is shown (`text_of_html`). That takes 0.5 ms a message.
         """
         if html.uses_html_filters:
             return None
