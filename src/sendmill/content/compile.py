@@ -105,6 +105,11 @@ class CompiledMessage:
         self._uses_engine = bool(self._logic or self._rendered) or not subject_template.is_plain
         self._needs_link_texts = self._uses_engine or bool(self.used_links & variables_of(subject_template.pieces))
 
+    @property
+    def characters(self) -> int:
+        """Of the templates it was made from, which tell how large it is."""
+        return len(self._arguments[0]) + len(self._arguments[1])
+
     def __reduce__(self) -> tuple[object, ...]:
         return CompiledMessage, self._arguments
 
