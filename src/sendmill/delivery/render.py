@@ -28,6 +28,7 @@ from sendmill.senders.dkim_keys import UnreadableKey, signing_key
 
 log = structlog.get_logger()
 
+LARGE_CHARACTERS = 100_000
 MOST_KEPT_CHARACTERS = 20_000_000  # of templates; compiled, a character takes up to 8 octets
 
 
@@ -58,6 +59,16 @@ class CampaignMessage:
     problem: str
     unsubscribe_base: bytes
     signer: Signer | None = None
+
+    @property
+    def characters(self) -> int:
+        """Of its templates: about how large it is."""
+        return 0 if self.compiled is None else self.compiled.characters
+
+    @property
+    def is_large(self) -> bool:
+        """Whether many of it at once take much memory, and one of it may take long to render."""
+        return self.characters > LARGE_CHARACTERS
 
     def transmission(self, row: ClaimedRow) -> Transmission | Unsendable:
         """The row's message, ready for the wire.
@@ -156,15 +167,13 @@ def message_cache(size: int, relays: Sequence[Relay]) -> Callable[[int], Campaig
         message = alive.get(campaign_id) or load_campaign_message(campaign_id, relays)
         kept.pop(campaign_id, None)
         kept[campaign_id] = alive[campaign_id] = message
-        while len(kept) > size or (len(kept) > 1 and sum(map(_characters, kept.values())) > MOST_KEPT_CHARACTERS):
+        while len(kept) > size or (
+            len(kept) > 1 and sum([each.characters for each in kept.values()]) > MOST_KEPT_CHARACTERS
+        ):
             del kept[next(iter(kept))]
         return message
 
     return message_of
-
-
-def _characters(message: CampaignMessage) -> int:
-    return 0 if message.compiled is None else message.compiled.characters
 
 
 @functools.lru_cache(maxsize=4)
