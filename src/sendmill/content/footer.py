@@ -46,7 +46,10 @@ def with_footer(body: str, footer: Footer) -> str:
     except TemplateError:
         return body
     if not is_html(body):
-        return f"{body.rstrip()}\n\n{_text(footer)}\n"
+        body = body.rstrip()
+        if body.endswith(("-%}", "-}}", "-#}")):  # which would take the line breaks behind it away
+            body += '{{ "" }}'
+        return f"{body}\n\n{_text(footer)}\n"
     ends = [match.start() for match in _END_OF_BODY.finditer(body) if not match[0].startswith("<!--")]
     if ends:
         inside = f"{body[: ends[-1]]}{_html(footer)}\n{body[ends[-1] :]}"

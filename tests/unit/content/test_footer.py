@@ -30,6 +30,14 @@ def test_a_text_gets_it_at_its_end() -> None:
     assert delivered("Hello\n\n\n") == [f"Hello\n\n--\nBooks & Co\n1 {{{{ name }}}} <Street>\nUnsubscribe: {LINK}\n"]
 
 
+@pytest.mark.parametrize(
+    "end", ["{{ name -}}", "{% if name %}Bob{% endif -%}\n", "Bob{# ! -#}", "Bob\n{% if x %}{% endif -%}"]
+)
+def test_a_text_whose_last_tag_drops_white_space_gets_it_on_lines_of_its_own(end: str) -> None:
+    [text] = delivered(f"Hello {end}")
+    assert text.startswith("Hello Bob\n\n--\nBooks & Co\n") or text.startswith("Hello Bob\n\n\n--\nBooks & Co\n")
+
+
 @pytest.mark.parametrize("end", ["</body></html>", "</BODY >\n</html>\n", "", "<!-- </body> -->"])
 def test_html_gets_it_at_the_end_of_what_is_shown_and_so_does_its_text_part(end: str) -> None:
     text, shown = delivered(f"<html><body><p>Hello</p>{end}")
