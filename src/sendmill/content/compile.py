@@ -105,6 +105,11 @@ class CompiledMessage:
         self._uses_engine = bool(self._logic or self._rendered) or not subject_template.is_plain
         self._needs_link_texts = self._uses_engine or bool(self.used_links & variables_of(subject_template.pieces))
 
+    @property
+    def characters(self) -> int:
+        """Of the templates it was made from, which tell how large it is."""
+        return len(self._arguments[0]) + len(self._arguments[1])
+
     def __reduce__(self) -> tuple[object, ...]:
         return CompiledMessage, self._arguments
 
@@ -224,7 +229,7 @@ class CompiledMessage:
 
     def _text_template(self, html: Template) -> Template | None:
         """The text part's own template, or None if its text has to be made from each recipient's finished HTML: where
-        values are HTML themselves, or conditions begin or end in what is not shown. That takes 0.5 ms a message.
+        values are HTML themselves, or tags decide what is shown (`text_of_html`). That takes 0.5 ms a message.
         """
         if html.uses_html_filters:
             return None

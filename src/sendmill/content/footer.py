@@ -8,12 +8,11 @@ Only `{{ unsubscribe_url }}` counts as a link of its own: of any other address n
 
 import html
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from sendmill.content.compile import is_html
 from sendmill.content.segments import variables_of
-from sendmill.content.template_reader import Piece, read_template
+from sendmill.content.template_reader import read_template
 from sendmill.content.template_tag import Tag, TemplateError
 from sendmill.content.variables import UNSUBSCRIBE_URL
 
@@ -47,11 +46,14 @@ def with_footer(body: str, footer: Footer) -> str:
     except TemplateError:
         return body
     if not is_html(body):
-        return f"{body.rstrip()}\n\n{_text(footer)}\n"
+        body = body.rstrip()
+        if body.endswith(("-%}", "-}}", "-#}")):  # which would take the line breaks behind it away
+            body += '{{ "" }}'
+        return f"{body}\n\n{_text(footer)}\n"
     ends = [match.start() for match in _END_OF_BODY.finditer(body) if not match[0].startswith("<!--")]
     if ends:
         inside = f"{body[: ends[-1]]}{_html(footer)}\n{body[ends[-1] :]}"
-        if _is_for_everybody(read_template(inside)):
+        if _is_for_everybody(inside):
             return inside
     return f"{body}\n{_html(footer)}\n"
 
@@ -72,11 +74,15 @@ def _html(footer: Footer) -> str:
 
 def _literal(text: str) -> str:
     """`text` as a template that says just that."""
-    return text.replace("{", '{{ "{" }}')
+    return text.replace("{", '{{ "{" }}').replace("#}", '#{{ "}" }}')  # that may end a comment which nobody has begun
 
 
-def _is_for_everybody(pieces: Sequence[Piece]) -> bool:
-    """Whether the link stands outside of every condition, loop and comment."""
+def _is_for_everybody(template: str) -> bool:
+    """Whether the link stands outside of every condition, loop and comment, and in none of the author's own tags."""
+    try:
+        pieces = read_template(template)
+    except TemplateError:  # `{{ "</body>" }}`
+        return False
     depth = 0
     for piece in pieces:
         if not isinstance(piece, Tag):

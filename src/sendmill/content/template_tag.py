@@ -12,7 +12,8 @@ from sendmill.content.template_filters import FILTERS
 from sendmill.content.variables import RESERVED
 from sendmill.errors import SendmillError
 
-TESTS = frozenset(["defined", "divisibleby", "eq", "even", "ge", "gt", "in", "le", "lt", "ne", "odd", "undefined"])
+TESTS_WITH_ARGUMENT = frozenset(["divisibleby", "eq", "ge", "gt", "in", "le", "lt", "ne"])
+TESTS = TESTS_WITH_ARGUMENT | {"defined", "even", "odd", "undefined"}
 STATEMENTS = frozenset(["if", "elif", "else", "endif", "for", "endfor", "set"])
 _BARE_STATEMENTS = frozenset({"else", "endif", "endfor"})
 _LITERALS = frozenset({"true", "false", "none", "True", "False", "None"})
@@ -72,6 +73,7 @@ def checked_tag(line: int, is_statement: bool, lexemes: Sequence[Token]) -> Tag:
     tokens = _Checker(line, lexemes, is_assignment=keyword == "set").tokens()
     _check_form(line, keyword, tokens)
     _check_filter_arguments(line, tokens)
+    _check_test_arguments(line, tokens)
     return Tag(line, keyword, tokens)
 
 
@@ -199,6 +201,30 @@ def _check_filter_arguments(line: int, tokens: Sequence[Token]) -> None:
             inspect.signature(FILTERS[token.text]).bind(*range(count + 1))
         except TypeError:
             raise TemplateError(line, f"The filter `{token.text}` doesn't take {count} arguments.") from None
+
+
+def _check_test_arguments(line: int, tokens: Sequence[Token]) -> None:
+    """Refuse a test that lacks what it compares with, or has something to compare with and takes nothing, and one by 0:
+    at sending time they too would fail for every recipient.
+    """
+    for index, token in enumerate(tokens):
+        if token.kind != "test":
+            continue
+        following = tokens[index + 1 :]
+        takes = int(token.text in TESTS_WITH_ARGUMENT)
+        if following and following[0].text == "(":
+            count = _argument_count(following)
+        else:
+            count = int(bool(following) and _begins_value(following[0]))
+        if count != takes:
+            raise TemplateError(line, f"The test `{token.text}` doesn't take {count} arguments.")
+        number = next((each for each in following if each != Token("sign", "(")), None)
+        if token.text == "divisibleby" and number and number.kind == "number" and int(float(number.text)) == 0:
+            raise TemplateError(line, "Nothing is divisible by 0.")
+
+
+def _begins_value(token: Token) -> bool:
+    return token.text in ("[", "-") if token.kind == "sign" else token.kind not in ("operator", "attribute", "filter")
 
 
 def _argument_count(tokens: Sequence[Token]) -> int:

@@ -11,13 +11,13 @@ What is hidden (`display: none`) is left out.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lxml import etree
 
 from sendmill.content.characters import clean_text
 from sendmill.content.template_reader import Piece, join_text
-from sendmill.content.template_tag import Tag, Token
+from sendmill.content.template_tag import Tag, TemplateError, Token
 
 # Line breaks around an element; 2 leaves an empty line.
 # fmt: off
@@ -40,18 +40,19 @@ _TYPOGRAPHY = str.maketrans({"\xa0": " ", "\xad": None, "\u034f": None, "\u200b"
 def text_of_html(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """The text template that says what an HTML template shows: clean text, and no line break at its end.
 
-    Tags in what is not shown are left out. Should a condition begin there and end elsewhere, what comes out is no
-    template: `Template` will refuse it.
+    Tags in what is not shown are left out. Raises TemplateError where only finished HTML can tell what is shown: where
+    a tag decides it or the address of a link, where a condition begins in what is shown and ends in what is not, and
+    where a value gets its name in what is not shown.
     """
-    # Equal tags get the same marker, so that `<a href="{{ url }}">{{ url }}</a>` is seen to say the same twice.
-    numbers: dict[tuple[str, tuple[Token, ...]], int] = {}
+    # Equal values get the same marker, so that `<a href="{{ url }}">{{ url }}</a>` is seen to say the same twice.
+    numbers: dict[tuple[Token, ...], int] = {}
     tags: list[Tag] = []
     marked: list[str] = []
     for piece in pieces:
         if isinstance(piece, str):
             marked.append(piece)
             continue
-        number = numbers.setdefault((piece.keyword, piece.tokens), len(tags))
+        number = len(tags) if piece.keyword else numbers.setdefault(piece.tokens, len(tags))
         if number == len(tags):
             tags.append(piece)
         marked.append(f"\x01{number}\x02")
@@ -62,7 +63,33 @@ def text_of_html(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     parser = etree.HTMLParser(target=writer)
     parser.feed(source)
     parts = _MARKER.split(parser.close())
+    if writer.depends_on_tags or _misses_statements(tags, {int(part) for part in parts[1::2]}):
+        raise TemplateError(1, "What the HTML shows depends on its tags.")
     return join_text([tags[int(part)] if index % 2 else part for index, part in enumerate(parts)])
+
+
+def _misses_statements(tags: Sequence[Tag], written: Collection[int]) -> bool:
+    """Whether any that is missing makes a difference: a `set`, or a part of a condition or loop that isn't missing."""
+    open_blocks: list[set[bool]] = []
+    for number, tag in enumerate(tags):
+        is_written = number in written
+        if tag.keyword == "set" and not is_written:
+            return True
+        if tag.keyword in ("if", "for"):
+            open_blocks.append({is_written})
+        elif tag.keyword in ("elif", "else") and open_blocks:
+            open_blocks[-1].add(is_written)
+        elif tag.keyword in ("endif", "endfor") and open_blocks and {is_written} != open_blocks.pop():
+            return True
+    return False
+
+
+def _is_decided_by_tags(name: str, attributes: Mapping[str, str]) -> bool:
+    """Whether a tag of the template decides what attributes an element has, or whether it is shown."""
+    style = attributes.get("style", "")
+    return _MARKER.search(" ".join([name, *attributes])) is not None or (
+        "display" in style.lower() and _MARKER.search(style) is not None
+    )
 
 
 class _TextWriter:
@@ -73,6 +100,7 @@ class _TextWriter:
     """
 
     def __init__(self, tags: Sequence[Tag]) -> None:
+        self.depends_on_tags = False
         self._tags = tags
         # With a condition or a loop about, nobody knows an item's number.
         self._numbers_lists = not any(tag.keyword for tag in tags)
@@ -88,6 +116,7 @@ class _TextWriter:
         self._link_start = 0  # where in `_written` its text begins
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.depends_on_tags |= bool(self._tags) and not self._hidden and _is_decided_by_tags(name, attributes)
         if self._hidden or name in _NEVER_SHOWN or "hidden" in attributes or _is_hiding(attributes.get("style", "")):
             self._hidden += 1
             return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from weakref import WeakValueDictionary
 
 import orjson
 import structlog
@@ -27,6 +28,9 @@ from sendmill.senders.dkim_keys import UnreadableKey, signing_key
 
 log = structlog.get_logger()
 
+LARGE_CHARACTERS = 100_000
+MOST_KEPT_CHARACTERS = 20_000_000  # of templates; compiled, a character takes up to 8 octets
+
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
@@ -37,7 +41,7 @@ class Unsendable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class CampaignMessage:
     """What a worker needs to know of a campaign to send it: compiled once, used for every row.
 
@@ -55,6 +59,16 @@ class CampaignMessage:
     problem: str
     unsubscribe_base: bytes
     signer: Signer | None = None
+
+    @property
+    def characters(self) -> int:
+        """Of its templates: about how large it is."""
+        return 0 if self.compiled is None else self.compiled.characters
+
+    @property
+    def is_large(self) -> bool:
+        """Whether many of it at once take much memory, and one of it may take long to render."""
+        return self.characters > LARGE_CHARACTERS
 
     def transmission(self, row: ClaimedRow) -> Transmission | Unsendable:
         """The row's message, ready for the wire.
@@ -141,8 +155,25 @@ def link_urls(target: LinkTarget) -> dict[str, str]:
 
 
 def message_cache(size: int, relays: Sequence[Relay]) -> Callable[[int], CampaignMessage]:
-    """`load_campaign_message` with the `size` last used kept: what a campaign froze never changes."""
-    return functools.lru_cache(maxsize=size)(lambda campaign_id: load_campaign_message(campaign_id, relays))
+    """`load_campaign_message` with the last used kept: what a campaign froze never changes. For one thread.
+
+    At most `size` are kept, and of large ones so many as have `MOST_KEPT_CHARACTERS` together: 64 of 10 MB took 5 GB.
+    What somebody still sends is found all the same.
+    """
+    kept: dict[int, CampaignMessage] = {}  # the last used at its end
+    alive: WeakValueDictionary[int, CampaignMessage] = WeakValueDictionary()
+
+    def message_of(campaign_id: int) -> CampaignMessage:
+        message = alive.get(campaign_id) or load_campaign_message(campaign_id, relays)
+        kept.pop(campaign_id, None)
+        kept[campaign_id] = alive[campaign_id] = message
+        while len(kept) > size or (
+            len(kept) > 1 and sum([each.characters for each in kept.values()]) > MOST_KEPT_CHARACTERS
+        ):
+            del kept[next(iter(kept))]
+        return message
+
+    return message_of
 
 
 @functools.lru_cache(maxsize=4)

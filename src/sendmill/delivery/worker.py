@@ -232,10 +232,10 @@ class Worker:
                 self._gates.leave(row.id, was_sent=False)
             else:
                 handed_over.append(held)
-        for begin in range(0, len(handed_over), RENDERED_AT_ONCE):
-            for held in handed_over[begin : begin + RENDERED_AT_ONCE]:
-                self._render(held)
-            await asyncio.sleep(0)
+        for number, held in enumerate(handed_over, start=1):
+            self._render(held)
+            if number % RENDERED_AT_ONCE == 0 or number == len(handed_over) or held.hand.message.is_large:
+                await asyncio.sleep(0)
 
     def _render(self, held: Outstanding) -> None:
         row = held.row

@@ -222,6 +222,15 @@ def test_start_reads_message_sender_and_contacts_as_they_are_then(client: Client
     assert campaign.contact_set_id == replaced.pk
 
 
+def test_what_stands_in_a_tag_of_the_message_is_no_end_of_its_body(client: Client) -> None:
+    """The footer broke the tag, and the scheduler with it: no campaign of anybody started any more."""
+    message = make_message(client, body='<p>Hello</p>{{ "</body>" }}')
+    campaign = make_campaign(client, message_object_id=message.object_id)
+    assert lifecycle.start(campaign.pk, timezone.now()) is not None
+    campaign.refresh_from_db()
+    assert "{{ unsubscribe_url }}" in campaign.frozen_body
+
+
 def test_a_campaign_starts_once(client: Client) -> None:
     campaign = make_campaign(client)
     assert lifecycle.start(campaign.pk, timezone.now()) is not None

@@ -242,6 +242,21 @@ def test_conditions_and_loops_hold_in_both_parts() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<a {% if City %} href='https://b' {% else %} href='https://c' {% endif %}>Go</a>", "Go (https://b)\n"),
+        ("<a {% if x %} href='https://b' {% else %} href='https://c' {% endif %}>Go</a>", "Go (https://c)\n"),
+        ("<p>Hi</p><p {% if not City %} style='display:none' {% endif %}>Code 1</p>", "Hi\n\nCode 1\n"),
+        ("<p>Hi</p><p {% if not x %} style='display:none' {% endif %}>Code 1</p>", "Hi\n"),
+        ("{% if x %}<i hidden>{% endif %}Hi{% if x %}</i>{% endif %}", "Hi\n"),
+        ("<i hidden>{% set whom = x|default('friend') %}</i><p>Dear {{ whom }}</p>", "Dear friend\n"),
+    ],
+)
+def test_the_text_part_shows_what_the_html_shows_to_this_recipient(html: str, text: str) -> None:
+    assert contents(render(compile_message("s", html, SENDER)))[0] == ("text/plain", text)
+
+
 def test_html_in_a_value_becomes_text_in_the_text_part() -> None:
     message = compile_message("Hi", "<p>{{ City|safe }}</p>", SENDER)
     octets = render(message, Recipient("Bob", "bob@example.org", {"City": "<b>Bern</b> &amp; more"}))

@@ -30,6 +30,14 @@ def test_a_text_gets_it_at_its_end() -> None:
     assert delivered("Hello\n\n\n") == [f"Hello\n\n--\nBooks & Co\n1 {{{{ name }}}} <Street>\nUnsubscribe: {LINK}\n"]
 
 
+@pytest.mark.parametrize(
+    "end", ["{{ name -}}", "{% if name %}Bob{% endif -%}\n", "Bob{# ! -#}", "Bob\n{% if x %}{% endif -%}"]
+)
+def test_a_text_whose_last_tag_drops_white_space_gets_it_on_lines_of_its_own(end: str) -> None:
+    [text] = delivered(f"Hello {end}")
+    assert text.startswith("Hello Bob\n\n--\nBooks & Co\n") or text.startswith("Hello Bob\n\n\n--\nBooks & Co\n")
+
+
 @pytest.mark.parametrize("end", ["</body></html>", "</BODY >\n</html>\n", "", "<!-- </body> -->"])
 def test_html_gets_it_at_the_end_of_what_is_shown_and_so_does_its_text_part(end: str) -> None:
     text, shown = delivered(f"<html><body><p>Hello</p>{end}")
@@ -51,11 +59,19 @@ def test_html_gets_it_at_the_end_of_what_is_shown_and_so_does_its_text_part(end:
         "<p>b</p>{% for a in city|split('e') %}<b>{{ a }}</b></body>{% endfor %}",
         "<p>b</p>{% raw %}</body>{% endraw %}",
         "<p>b</p>{# </body> #}",
+        "<p>b</p>{{ '</body>' }}",
+        '<p>b</p>{{ "</body>" }}',
+        '<p>b</p>{% if city == "</body>" %}a{% endif %}',
     ],
 )
 def test_everybody_gets_it_whatever_the_end_of_the_body_stands_in(body: str) -> None:
     text, shown = delivered(body)
     assert text.count(LINK) == shown.count(LINK) == 1
+
+
+def test_no_postal_address_ends_a_comment_that_nobody_has_begun() -> None:
+    text, shown = delivered("<style>a{#b{c:d}}</style><p>Hello</p></body>", Footer("1 {# Street #}", "en"))
+    assert "1 {# Street #}" in text and "Hello" in text and "#b{c:d}" in shown
 
 
 def test_a_message_with_a_link_of_its_own_stays_as_it_is() -> None:

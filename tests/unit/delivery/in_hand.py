@@ -1,6 +1,7 @@
 """Chunks, campaigns and hands, made up."""
 
 from sendmill.addresses import envelope_address
+from sendmill.content.compile import compile_message
 from sendmill.delivery.gates import Gates
 from sendmill.delivery.hands import Hands
 from sendmill.delivery.models import CHUNK_SHIFT
@@ -20,8 +21,10 @@ def claim(chunk_id: int, count: int, campaign_id: int = 1, domains: tuple[str, .
     return Claim(chunk_id, campaign_id, 1, rows, 0)
 
 
-def message_of(client: str = CLIENT, sender: str = "news@sender.test", route: Route = ()) -> CampaignMessage:
-    """A campaign that renders nothing."""
+def message_of(
+    client: str = CLIENT, sender: str = "news@sender.test", route: Route = (), body: str = ""
+) -> CampaignMessage:
+    """A campaign that renders nothing, unless it has a body."""
     return CampaignMessage(
         object_id="c" * 24,
         client_id=int(client[0], 16),
@@ -30,7 +33,7 @@ def message_of(client: str = CLIENT, sender: str = "news@sender.test", route: Ro
         route=route,
         envelope_sender=envelope_address(sender),
         message_id_domain="sender.test",
-        compiled=None,
+        compiled=compile_message("s", body, sender) if body else None,
         problem="",
         unsubscribe_base=b"https://mail.test/u/",
     )

@@ -197,3 +197,42 @@ def test_chunks_with_nothing_but_parked_rows_are_given_back_except_a_few() -> No
     assert [hand.claim.chunk_id for hand in given_back] == [claiming.KEPT_PARKED + 1, claiming.KEPT_PARKED + 2]
     assert {hand.not_before_ms for hand in given_back} == {1_000 + claiming.KEPT_PARKED * 100 * 1000 // 10}
     assert setting.hands.waiting_rows() == claiming.KEPT_PARKED * 100
+
+
+LARGE = "x" * 10_000_000
+
+
+@pytest.mark.parametrize("campaigns", [1, 2])
+def test_of_a_large_message_only_so_many_are_on_their_way_as_fit_into_memory(campaigns: int) -> None:
+    hands, selection = Hands(), Selection(Gates())
+    for number in range(campaigns):
+        hands.add(claim(number + 1, 100, campaign_id=number + 1), message_of(body=LARGE), 100.0)
+    room = {"one:25": 440, "two:25": 440}
+    taken = selection.take(hands.all(), Room(room))
+    assert len(taken) == 5
+    for row in taken:
+        assert hands.hand_over(row, 0, 0.0)
+    assert selection.take(hands.all(), Room(room)) == []
+    hands.settle(taken[0].id, again=False)
+    assert len(selection.take(hands.all(), Room(room))) == 1
+
+
+def test_a_message_larger_than_all_that_may_be_goes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sendmill.delivery.selection.MOST_LARGE_CHARACTERS", 1_000_000)
+    hands = Hands()
+    hands.add(claim(1, 100), message_of(body=LARGE), 100.0)
+    assert len(take(hands, 440)) == 1
+
+
+def test_other_messages_don_t_wait_for_large_ones() -> None:
+    hands, selection = Hands(), Selection(Gates())
+    hands.add(claim(1, 100, campaign_id=1), message_of(body=LARGE), 100.0)
+    hands.add(claim(2, 100, campaign_id=2), message_of(client=OTHER, body="Hi"), 100.0)
+    taken = selection.take(hands.all(), Room({"relay:25": 440}))
+    assert Counter(chunk_of(row.id) for row in taken) == {1: 5, 2: 100}
+
+
+def test_rows_of_one_campaign_take_the_room_of_all_relays() -> None:
+    hands = Hands()
+    hands.add(claim(1, 500), message_of(body="Hi"), 100.0)
+    assert len(Selection(Gates()).take(hands.all(), Room({"one:25": 440, "two:25": 440}))) == 500
