@@ -14,6 +14,7 @@ from sendmill.contacts.fragments import StoredContact
 from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import ContactGroup, ContactSet, Layout
 from sendmill.contacts.pages import find_contacts, places
+from sendmill.errors import NotFound
 
 # Clocks of several machines differ, and a purge begins by the clock of another.
 _MARGIN = timedelta(minutes=1)
@@ -49,6 +50,13 @@ def delete_group(client: Client, object_id: str) -> None:
     group = find_for_update(ContactGroup, client, object_id)
     group.delete()
     retire(group.contact_set_id, has_readers=True)
+
+
+def hold_group(group: ContactGroup) -> None:
+    """Keep a group from being deleted until the transaction that this must be called in ends. Raises NotFound if it
+    was, as it may be while its file comes in."""
+    if not ContactGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).values_list("pk", flat=True):
+        raise NotFound("The contact group was deleted.")
 
 
 def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:

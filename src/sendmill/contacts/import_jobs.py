@@ -25,7 +25,7 @@ from sendmill.contacts import importer, staging
 from sendmill.contacts.applying import apply_import
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
-from sendmill.contacts.groups import add_group
+from sendmill.contacts.groups import add_group, hold_group
 from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, Import, ImportKind, ImportPiece, ImportState
 from sendmill.contacts.watched_file import Interrupted, WatchedFile
 from sendmill.errors import Conflict, InvalidField, NotFound, SendmillError
@@ -51,8 +51,8 @@ def add_job(
     dry_run: bool = False,
 ) -> Import:
     """Store an import to be carried out, for `group`, for the one called `tag`, or for the opt-outs. Raises
-    InvalidField as `run_import` does, and for `tag` if nothing can be deleted from a group that there isn't. Of kind
-    `stage` it is for a group that `importer.add_group_of` makes later.
+    InvalidField and NotFound as `run_import` does, and InvalidField for `tag` if nothing can be deleted from a group
+    that there isn't. Of kind `stage` it is for a group that `importer.add_group_of` makes later.
 
     Until the whole file is stored it counts as being received; if this process dies meanwhile, it has failed.
     """
@@ -113,18 +113,24 @@ def _new_record(
 ) -> Import:
     """An import whose file is known to be usable, and whose group is there."""
     open_contacts(file, **columns._asdict())
-    if group is None and kind not in (*OF_OPTOUTS, ImportKind.STAGE):
-        group = _group_called(client, tag, kind, dry_run)
     now = timezone.now()
-    return Import.objects.create(
-        client=client, kind=kind, group=group, dry_run=dry_run, heartbeat_on=now, created_on=now, modified_on=now,
-        **columns._asdict(),
-    )  # fmt: skip
+    with transaction.atomic():
+        if group is not None:
+            hold_group(group)
+        elif kind not in (*OF_OPTOUTS, ImportKind.STAGE):
+            group = _group_called(client, tag, kind, dry_run)
+        return Import.objects.create(
+            client=client, kind=kind, group=group, dry_run=dry_run, heartbeat_on=now, created_on=now, modified_on=now,
+            **columns._asdict(),
+        )  # fmt: skip
 
 
 def _group_called(client: Client, tag: str, kind: ImportKind, dry_run: bool) -> ContactGroup | None:
-    """The client's oldest group with this tag. Without one a new group, of a dry run none."""
-    group = ContactGroup.objects.filter(client=client, tag=tag).order_by("pk").first()
+    """The client's oldest group with this tag. Without one a new group, of a dry run none. Who looks for one locks the
+    client: of two that find none, one would make a second group."""
+    Client.objects.select_for_update(no_key=True).get(pk=client.pk)
+    groups = ContactGroup.objects.select_for_update(no_key=True)
+    group = groups.filter(client=client, tag=tag).order_by("pk").first()
     if group is None and kind == ImportKind.DELETE:
         raise InvalidField("tag", "There is no group with this tag.")
     return group if group or dry_run else add_group(client, tag=tag)

@@ -18,6 +18,7 @@ from sendmill.contacts import csv_reader
 from sendmill.contacts.ahead import made_ahead
 from sendmill.contacts.contact_sets import StoredRow, count_written, retire, upsert_contacts
 from sendmill.contacts.csv_reader import Batch, ContactFile, ContactRow
+from sendmill.contacts.groups import hold_group
 from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import (
     ContactGroup,
@@ -40,9 +41,11 @@ MAX_REJECTED_ROWS = 1_000_000
 
 
 def begin_import(client: Client, kind: ImportKind, group: ContactGroup | None) -> Import:
-    """A new import with an empty staging set."""
+    """A new import with an empty staging set. Raises NotFound if the group was deleted meanwhile."""
     now = timezone.now()
     with transaction.atomic():
+        if group is not None:
+            hold_group(group)
         return Import.objects.create(
             client=client,
             kind=kind,
