@@ -1,13 +1,8 @@
 """What others do at the same moment: each test lets it happen between two statements, where nothing may hold it up."""
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any
+from concurrent.futures import Future
 
 import pytest
-from django.db import connections
 
 from sendmill.accounts.models import Client
 from sendmill.contacts import import_jobs, importer
@@ -15,35 +10,13 @@ from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.groups import add_group, delete_group
 from sendmill.contacts.models import ContactGroup, ContactSet, Import, ImportKind
 from sendmill.errors import NotFound
+from tests.database.at_once import somebody_else
 from tests.database.campaigns.making import make_client, make_group
 from tests.database.contacts.making import csv_file
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FILE = ("name,email", "Ann,ann@example.com")
-HELD_UP_SECONDS = 0.5
-
-
-@contextmanager
-def somebody_else() -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
-    """Does something on a connection of its own; returns when that is done, or is held up by a lock."""
-    with ThreadPoolExecutor(1) as pool:
-
-        def does(act: Callable[[], Any]) -> Future[Any]:
-            ended = threading.Event()
-
-            def run() -> Any:
-                try:
-                    return act()
-                finally:
-                    connections.close_all()
-                    ended.set()
-
-            future = pool.submit(run)
-            ended.wait(HELD_UP_SECONDS)
-            return future
-
-        yield does
 
 
 @pytest.mark.parametrize("kind", [ImportKind.REPLACE, ImportKind.UPDATE, ImportKind.DELETE])
