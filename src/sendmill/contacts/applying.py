@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import islice
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from sendmill.accounts.resources import touch
@@ -42,6 +42,7 @@ DEAD_SECONDS = 5.0
 """Who waits for a merge, which shows a sign of life every half a second, and sees none for so long, goes on."""
 
 _LOOK_SECONDS = 0.5
+_DEADLOCK = "40P01"
 _STOPPED_IN_MERGE = "The server stopped while contacts were merged. Nothing has changed."
 
 
@@ -56,9 +57,20 @@ class Step(Enum):
 def apply_import(import_id: int) -> None:
     """Take all the steps of an import that has received its rows, or has begun to apply them."""
     predecessor = Predecessor(import_id)
-    while (step := take_step(import_id)) != Step.FINISHED:
+    while (step := _step_taken(import_id)) != Step.FINISHED:
         if step == Step.WAIT:
             predecessor.wait()
+
+
+def _step_taken(import_id: int) -> Step:
+    """A step; once more if PostgreSQL ended it for the good of another, as of two lists with the same addresses in
+    different orders it does when each waits for the other's."""
+    while True:
+        try:
+            return take_step(import_id)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _DEADLOCK:
+                raise
 
 
 class Predecessor:
