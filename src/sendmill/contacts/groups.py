@@ -60,7 +60,7 @@ def hold_group(group: ContactGroup) -> None:
 
 
 def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
-    """The contacts of a set in the order they were added, each as [email, name, fields, …], in pages.
+    """The contacts of a set in the order they were added, each as [email, name, fields, …], in pages, none empty.
 
     Every page is a short read of its own. An import that changes the group's contacts in the meantime points the
     group at another set; this one stays for a grace period, so that a reader sees all of the old contacts. One that
@@ -74,7 +74,8 @@ def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
             raise ContactsGone(f"Contact set {contact_set_id} has been purged, or is about to be.")
         if page is None:
             return
-        yield page
+        if page:  # not the last one of somebody who was erased meanwhile
+            yield page
 
 
 def _pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
