@@ -158,13 +158,10 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
             _drop_file(import_id)
         return
     try:
-        with _stored_file(record, folder, stop) as file:
-            importer.carry_out(record, file)
+        _carry_out(record, folder, stop)
     except Interrupted:
         log.info("import.interrupted", id=record.object_id)
         return
-    except InvalidField as error:
-        staging.give_up(record, error.reason)
     except OSError as error:
         log.error("import.no_room", id=record.object_id, folder=str(folder), error=error.strerror)
         stop.wait(NO_ROOM_SECONDS)
@@ -175,6 +172,14 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
     if record.state != ImportState.STAGED:  # whose file may be read once more, with other columns
         _drop_file(import_id)
     log.info("import.ended", id=record.object_id, accepted_rows=record.accepted_rows)
+
+
+def _carry_out(record: Import, folder: Path, stop: threading.Event) -> None:
+    try:
+        with _stored_file(record, folder, stop) as file:
+            importer.carry_out(record, file)
+    except InvalidField as error:
+        staging.give_up_own(record, error.reason)
 
 
 @contextmanager

@@ -163,6 +163,13 @@ def finish_unseen(record: Import) -> None:
 
 
 @transaction.atomic
+def give_up_own(record: Import, reason: str) -> None:
+    """`give_up` of an import that nobody locks. Raises Conflict if it was given up, or begun anew, meanwhile."""
+    beat(record, ImportState.RECEIVING)
+    give_up(record, reason)
+
+
+@transaction.atomic
 def give_up(record: Import, reason: str) -> None:
     """The import has failed for this reason. Its sets, which nobody has seen, are left to be purged."""
     _retire_own_sets(record)
@@ -175,8 +182,11 @@ def give_up(record: Import, reason: str) -> None:
 @transaction.atomic
 def discard(record: Import) -> None:
     """Leave nothing of an import: what it was part of has been refused."""
-    record.delete()  # first, for that is the order of locks
-    _retire_own_sets(record)
+    # As it is now, for a job may have been begun anew with another set.
+    current = Import.objects.select_for_update(no_key=True).filter(pk=record.pk).first()
+    if current is not None:
+        current.delete()  # first, for that is the order of locks
+        _retire_own_sets(current)
 
 
 def _delete_rejected(record: Import) -> None:
