@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
@@ -180,6 +180,11 @@ def _carry_out(record: Import, folder: Path, stop: threading.Event) -> None:
             importer.carry_out(record, file)
     except InvalidField as error:
         staging.give_up_own(record, error.reason)
+    except (SendmillError, Interrupted, DatabaseError, OSError):
+        raise
+    except Exception:  # or it would end this process, and the next one that finds the job
+        log.exception("import.failed", id=record.object_id)
+        staging.give_up_own(record, "The server failed at this file, and its log says how. Nothing has changed.")
 
 
 @contextmanager

@@ -164,8 +164,12 @@ def finish_unseen(record: Import) -> None:
 
 @transaction.atomic
 def give_up_own(record: Import, reason: str) -> None:
-    """`give_up` of an import that nobody locks. Raises Conflict if it was given up, or begun anew, meanwhile."""
-    beat(record, ImportState.RECEIVING)
+    """`give_up` of an import that hasn't changed anything. Raises Conflict if it was given up, or begun anew,
+    meanwhile."""
+    unchanged = ImportState.RECEIVING, ImportState.WAITING
+    current = Import.objects.filter(pk=record.pk, state__in=unchanged, staging_set=record.staging_set_id)
+    if not current.select_for_update(no_key=True).values_list("pk", flat=True):
+        raise Conflict("The import was begun anew.")
     give_up(record, reason)
 
 

@@ -11,7 +11,7 @@ from django.db import connections
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
-from sendmill.contacts import import_jobs, importer, maintenance, staging
+from sendmill.contacts import import_jobs, importer, maintenance, merging, staging
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.groups import add_group, contact_pages, delete_group
 from sendmill.contacts.models import (
@@ -142,3 +142,39 @@ def test_a_reader_of_a_group_gets_whole_json_while_somebody_is_erased() -> None:
     remove_address([group.contact_set_id], "a1000@example.com")  # who has the last page to himself
     read += pages
     assert [len(page) for page in read] == [1_000]
+
+
+@pytest.mark.parametrize("kind", [ImportKind.REPLACE, ImportKind.UPDATE, ImportKind.DELETE])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_job_whose_group_was_deleted_while_it_waited_fails(kind: ImportKind, dry_run: bool, tmp_path: Path) -> None:
+    group = make_group(make_client())
+    job = import_jobs.add_job(group.client, kind, group, csv_file(*FILE), Columns(1, 0), dry_run=dry_run)
+    delete_group(group.client, group.object_id)
+
+    import_jobs.run_job(job.pk, tmp_path, threading.Event())
+    job.refresh_from_db()
+    assert dry_run or (job.state, job.error) == (ImportState.FAILED, "The contact group was deleted.")
+    assert import_jobs.unfinished_jobs() == []
+    while maintenance.purge_retired_sets():
+        pass
+    assert not ContactSet.objects.filter(retired_on=None).exists()
+
+
+@pytest.mark.parametrize("where", ["receive_set", "merging"])
+def test_a_job_at_which_the_server_fails_is_not_begun_again(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = make_group(make_client())
+    kind = ImportKind.UPDATE if where == "merging" else ImportKind.REPLACE
+    job = import_jobs.add_job(group.client, kind, group, csv_file(*FILE), Columns(1, 0))
+
+    def fails(*_: object) -> None:
+        raise AssertionError("a fault of ours")
+
+    monkeypatch.setattr(
+        merging.Merger if where == "merging" else importer, "write" if where == "merging" else where, fails
+    )
+    import_jobs.run_job(job.pk, tmp_path, threading.Event())
+    job.refresh_from_db()
+    assert job.state == ImportState.FAILED and "Nothing has changed" in job.error
+    assert import_jobs.unfinished_jobs() == []
