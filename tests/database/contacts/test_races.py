@@ -4,14 +4,14 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from django.db import connections
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
-from sendmill.contacts import import_jobs, importer, maintenance, merging, staging
+from sendmill.contacts import applying, import_jobs, importer, maintenance, merging, staging
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.groups import add_group, contact_pages, delete_group
 from sendmill.contacts.models import (
@@ -178,3 +178,18 @@ def test_a_job_at_which_the_server_fails_is_not_begun_again(
     job.refresh_from_db()
     assert job.state == ImportState.FAILED and "Nothing has changed" in job.error
     assert import_jobs.unfinished_jobs() == []
+
+
+def test_a_silent_import_that_is_discarded_just_now_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = make_group(make_client())
+    record = staging.begin_import(group.client, ImportKind.UPDATE, group)
+    Import.objects.update(state=ImportState.APPLYING, heartbeat_on=timezone.now() - timedelta(hours=1))
+    end_merge = applying.end_merge
+
+    def discarded_first(import_id: int, *values: Any) -> None:
+        staging.discard(record)
+        end_merge(import_id, *values)
+
+    monkeypatch.setattr(applying, "end_merge", discarded_first)
+    assert applying.recover_imports(timezone.now()) == 1
+    assert not Import.objects.exists()
