@@ -8,11 +8,13 @@
     done       the address itself
 
 An import under way may have read the address already, and a campaign that is expanding may still write a result: so
-these are waited for. What an import brings later is somebody's new decision, and is not mailed all the same.
+these are waited for. What an import brings that began later is somebody's new decision, and is not mailed all the same;
+it is waited for only while it is being applied, for of a client that imports all day one is always under way.
 """
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from enum import Enum, auto
 
 from django.db import connection, transaction
@@ -43,6 +45,7 @@ REJECTED_AT_ONCE = 5_000
 ENTRIES_AT_ONCE = 5_000
 PAGE_ROWS = 2_000
 _UNDER_WAY = (ImportState.WAITING, ImportState.RECEIVING, ImportState.APPLYING)
+_MARGIN = timedelta(minutes=1)  # the clocks of several machines differ
 ERASED_TEXT = "[erased]"
 
 
@@ -111,7 +114,8 @@ def _remove_contacts(erasure: Erasure) -> Step:
     imports = Import.objects.filter(client=erasure.client)
     reading = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
     read = dict(reading.values_list("pk", "contact_set_id"))
-    if imports.filter(state__in=_UNDER_WAY).exists() or not read.keys() <= expanding:
+    may_have_read = Q(created_on__lt=erasure.requested_on + _MARGIN) | Q(state=ImportState.APPLYING)
+    if imports.filter(may_have_read, state__in=_UNDER_WAY).exists() or not read.keys() <= expanding:
         return Step.WAIT
     # Of those that are not under way only what waits for somebody's decision still has a set or a file. Locked, it can
     # be neither read anew nor made a group of; one that has just been made is found among the groups.
