@@ -35,7 +35,6 @@ log = structlog.get_logger()
 PIECE_BYTES = 1 << 20
 # Quick rather than small: addresses come down to half, and the disk is saved more time than the processor spends.
 COMPRESSION = 1
-PIECES_AT_ONCE = 20
 # A disk that is full is tried again.
 NO_ROOM_SECONDS = 10.0
 
@@ -155,7 +154,7 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
             return
         apply_import(import_id)
         if not Import.objects.filter(pk=import_id, state=ImportState.WAITING).exists():
-            _drop_file(import_id)
+            staging.drop_file(import_id)
         return
     try:
         _carry_out(record, folder, stop)
@@ -170,7 +169,7 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
         log.warning("import.overtaken", id=record.object_id)
         return
     if record.state != ImportState.STAGED:  # whose file may be read once more, with other columns
-        _drop_file(import_id)
+        staging.drop_file(import_id)
     log.info("import.ended", id=record.object_id, accepted_rows=record.accepted_rows)
 
 
@@ -205,10 +204,3 @@ def _stored_file(record: Import, folder: Path, stop: threading.Event) -> Iterato
             look(0)
         file.flush()
         yield WatchedFile(file, look)
-
-
-def _drop_file(import_id: int) -> None:
-    """In short transactions: a file may have a gigabyte."""
-    pieces = ImportPiece.objects.filter(of_import=import_id).order_by("pk")
-    while page := list(pieces.values_list("pk", flat=True)[:PIECES_AT_ONCE]):
-        ImportPiece.objects.filter(pk__in=page).delete()

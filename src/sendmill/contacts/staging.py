@@ -24,6 +24,7 @@ from sendmill.contacts.models import (
     ContactGroup,
     Import,
     ImportKind,
+    ImportPiece,
     ImportState,
     Layout,
     RejectedRow,
@@ -36,6 +37,7 @@ from sendmill.metrics import tallies
 PAUSE_SECONDS = 0.003
 
 REJECTED_AT_ONCE = 5_000
+PIECES_AT_ONCE = 20
 MAX_REJECTED_ROWS = 1_000_000
 """So many rejected rows of a file are kept to be looked at; all of them are counted."""
 
@@ -183,18 +185,31 @@ def give_up(record: Import, reason: str) -> None:
     _end(record)
 
 
-@transaction.atomic
 def discard(record: Import) -> None:
-    """Leave nothing of an import: what it was part of has been refused."""
-    # As it is now, for a job may have been begun anew with another set.
-    current = Import.objects.select_for_update(no_key=True).filter(pk=record.pk).first()
-    if current is not None:
-        current.delete()  # first, for that is the order of locks
-        _retire_own_sets(current)
+    """Leave nothing of an import that isn't done: what it was part of has been refused.
+
+    In short transactions: a file may have a gigabyte, and a million rejected rows.
+    """
+    with transaction.atomic():
+        # As it is now, for a job may have been begun anew with another set.
+        current = Import.objects.select_for_update(no_key=True).filter(pk=record.pk).first()
+        if current is None or current.state == ImportState.DONE:
+            return
+        give_up(current, "It was discarded.")  # who receives it is refused from now on
+    _delete_rejected(current)
+    drop_file(current.pk)
+    current.delete()
+
+
+def drop_file(import_id: int) -> None:
+    """Delete a job's file, in short transactions."""
+    pieces = ImportPiece.objects.filter(of_import=import_id).order_by("pk")
+    while page := list(pieces.values_list("pk", flat=True)[:PIECES_AT_ONCE]):
+        ImportPiece.objects.filter(pk__in=page).delete()
 
 
 def _delete_rejected(record: Import) -> None:
-    """Those of an attempt before, in short transactions."""
+    """Those of an attempt before, or of one that is discarded, in short transactions."""
     rows = RejectedRow.objects.filter(of_import=record).order_by("pk")
     while page := list(rows.values_list("pk", flat=True)[:REJECTED_AT_ONCE]):
         RejectedRow.objects.filter(pk__in=page).delete()

@@ -1,13 +1,14 @@
 """What others do at the same moment: each test lets it happen between two statements, where nothing may hold it up."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
@@ -22,6 +23,7 @@ from sendmill.contacts.models import (
     ImportKind,
     ImportState,
     Layout,
+    RejectedRow,
     SetPage,
 )
 from sendmill.contacts.of_address import remove_address
@@ -193,3 +195,23 @@ def test_a_silent_import_that_is_discarded_just_now_is_passed_over(monkeypatch: 
     monkeypatch.setattr(applying, "end_merge", discarded_first)
     assert applying.recover_imports(timezone.now()) == 1
     assert not Import.objects.exists()
+
+
+def test_what_is_discarded_goes_in_short_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "REJECTED_AT_ONCE", 2)
+    monkeypatch.setattr(import_jobs, "PIECE_BYTES", 20)
+    job = import_jobs.add_job(make_client(), ImportKind.STAGE, None, csv_file(*FILE), Columns(1, 0))
+    bad = {"line": 2, "column_index": 1, "column": "email", "value": "x", "reason": "None."}
+    RejectedRow.objects.bulk_create(RejectedRow(of_import=job, **bad) for _ in range(5))
+    deleted: list[int] = []
+
+    def execute(run: Callable[..., Any], sql: str, *values: Any) -> Any:
+        done = run(sql, *values)
+        if sql.startswith(('DELETE FROM "contacts_rejectedrow"', 'DELETE FROM "contacts_importpiece"')):
+            deleted.append(values[-1]["cursor"].rowcount)
+        return done
+
+    with connection.execute_wrapper(execute):
+        staging.discard(job)
+    assert [count for count in deleted if count] == [2, 2, 1, 2]  # the file has two pieces
+    assert not Import.objects.exists() and not RejectedRow.objects.exists()
