@@ -132,21 +132,17 @@ def create_from(draft: CampaignDraft, *, now: datetime | None = None) -> Campaig
     return created.campaign
 
 
-@transaction.atomic
 def discard_draft(draft: CampaignDraft) -> None:
-    """Forget it, and the list that was uploaded for it."""
+    """Forget it, and the list that was uploaded for it. Not to be called in a transaction: a list may be long."""
     _drop_list(draft)
     draft.delete()
 
 
 def _drop_list(draft: CampaignDraft) -> None:
-    record = draft.staged_import
+    if draft.staged_import is not None:
+        staging.discard(draft.staged_import)
     draft.staged_import = None
-    draft.save(update_fields=["staged_import"])
-    if record is not None:
-        # Found once more, for a job may have begun it anew with another staging set since.
-        for current in Import.objects.filter(pk=record.pk, kind=ImportKind.STAGE):
-            staging.discard(current)
+    CampaignDraft.objects.filter(pk=draft.pk).update(staged_import=None)  # it may have been discarded just now
 
 
 def has_old_drafts() -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import islice
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from sendmill.accounts.resources import touch
@@ -42,6 +42,7 @@ DEAD_SECONDS = 5.0
 """Who waits for a merge, which shows a sign of life every half a second, and sees none for so long, goes on."""
 
 _LOOK_SECONDS = 0.5
+_DEADLOCK = "40P01"
 _STOPPED_IN_MERGE = "The server stopped while contacts were merged. Nothing has changed."
 
 
@@ -56,9 +57,20 @@ class Step(Enum):
 def apply_import(import_id: int) -> None:
     """Take all the steps of an import that has received its rows, or has begun to apply them."""
     predecessor = Predecessor(import_id)
-    while (step := take_step(import_id)) != Step.FINISHED:
+    while (step := _step_taken(import_id)) != Step.FINISHED:
         if step == Step.WAIT:
             predecessor.wait()
+
+
+def _step_taken(import_id: int) -> Step:
+    """A step; once more if PostgreSQL ended it for the good of another, as of two lists with the same addresses in
+    different orders it does when each waits for the other's."""
+    while True:
+        try:
+            return take_step(import_id)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _DEADLOCK:
+                raise
 
 
 class Predecessor:
@@ -91,12 +103,12 @@ class Predecessor:
 
 @transaction.atomic
 def take_step(import_id: int) -> Step:
-    """One step. Does nothing to an import that is done or failed."""
-    group_id = Import.objects.values_list("group_id", flat=True).get(pk=import_id)
-    group = ContactGroup.objects.select_for_update(no_key=True).filter(pk=group_id).first()
-    record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
-    is_over = record.state in (ImportState.WAITING, ImportState.DONE, ImportState.FAILED)
-    if is_over or record.kind == ImportKind.STAGE:
+    """One step. Does nothing to an import that is done, failed or discarded."""
+    group_id = Import.objects.filter(pk=import_id).values_list("group_id", flat=True).first()
+    group = ContactGroup.objects.select_for_update(no_key=True).filter(pk=group_id or 0).first()
+    record = Import.objects.select_for_update(no_key=True).filter(pk=import_id).first()
+    over = (ImportState.WAITING, ImportState.DONE, ImportState.FAILED)
+    if record is None or record.state in over or record.kind == ImportKind.STAGE:
         return Step.FINISHED
     if record.kind in OF_OPTOUTS:
         return _change_optouts(record)
@@ -150,8 +162,8 @@ def _give_up_if_silent(import_id: int, now: datetime) -> None:
 def end_merge(import_id: int, reason: str, is_meant: Callable[[Import], bool]) -> None:
     """End the merge of pages that an import was in, if it still is and is the one that is meant: nothing has changed.
     It has failed for this reason; a job waits to be begun anew."""
-    record = Import.objects.select_for_update(no_key=True).get(pk=import_id)
-    if not is_merging(record) or not is_meant(record):
+    record = Import.objects.select_for_update(no_key=True).filter(pk=import_id).first()
+    if record is None or not is_merging(record) or not is_meant(record):
         return
     if record.file_bytes is None:
         give_up(record, reason)

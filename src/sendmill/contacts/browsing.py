@@ -9,6 +9,7 @@ from itertools import islice
 import orjson
 from django.db import connection
 
+from sendmill.addresses import prefix_key
 from sendmill.contacts.contact_sets import contact_page
 from sendmill.contacts.fragments import StoredContact
 from sendmill.contacts.models import Contact, ContactSet, Layout
@@ -39,11 +40,16 @@ def contacts_at(contact_set: ContactSet, offset: int, limit: int) -> list[Stored
 
 
 def search_contacts(contact_set: ContactSet, text: str, limit: int) -> list[StoredContact]:
-    """The first `limit` contacts whose address holds the text, in any case."""
-    wanted = text.strip().lower()
+    """The first `limit` contacts whose address holds the text, in any case. An international domain is found whole."""
+    wanted = _key_with(text.strip())
     if contact_set.layout == Layout.ROWS:
         return list(islice(_matching_rows(contact_set.pk, wanted), limit))
     return list(islice(_matching(contact_set.pk, wanted), limit))
+
+
+def _key_with(text: str) -> str:
+    """What the keys of addresses that hold the text hold of it."""
+    return prefix_key(f"a{text}")[1:] if text.startswith("@") else prefix_key(text)
 
 
 def _from(contact_set_id: int, offset: int) -> Iterator[StoredContact]:

@@ -14,6 +14,7 @@ from sendmill.contacts.fragments import StoredContact
 from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import ContactGroup, ContactSet, Layout
 from sendmill.contacts.pages import find_contacts, places
+from sendmill.errors import NotFound
 
 # Clocks of several machines differ, and a purge begins by the clock of another.
 _MARGIN = timedelta(minutes=1)
@@ -51,8 +52,15 @@ def delete_group(client: Client, object_id: str) -> None:
     retire(group.contact_set_id, has_readers=True)
 
 
+def hold_group(group: ContactGroup) -> None:
+    """Keep a group from being deleted until the transaction that this must be called in ends. Raises NotFound if it
+    was, as it may be while its file comes in."""
+    if not ContactGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).values_list("pk", flat=True):
+        raise NotFound("The contact group was deleted.")
+
+
 def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
-    """The contacts of a set in the order they were added, each as [email, name, fields, …], in pages.
+    """The contacts of a set in the order they were added, each as [email, name, fields, …], in pages, none empty.
 
     Every page is a short read of its own. An import that changes the group's contacts in the meantime points the
     group at another set; this one stays for a grace period, so that a reader sees all of the old contacts. One that
@@ -66,7 +74,8 @@ def contact_pages(contact_set_id: int) -> Iterator[list[StoredContact]]:
             raise ContactsGone(f"Contact set {contact_set_id} has been purged, or is about to be.")
         if page is None:
             return
-        yield page
+        if page:  # not the last one of somebody who was erased meanwhile
+            yield page
 
 
 def _pages(contact_set_id: int) -> Iterator[list[StoredContact]]:

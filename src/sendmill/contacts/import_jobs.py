@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from sendmill.accounts.models import Client
@@ -25,7 +25,7 @@ from sendmill.contacts import importer, staging
 from sendmill.contacts.applying import apply_import
 from sendmill.contacts.column_choice import Columns
 from sendmill.contacts.csv_reader import open_contacts
-from sendmill.contacts.groups import add_group
+from sendmill.contacts.groups import add_group, hold_group
 from sendmill.contacts.models import OF_OPTOUTS, ContactGroup, Import, ImportKind, ImportPiece, ImportState
 from sendmill.contacts.watched_file import Interrupted, WatchedFile
 from sendmill.errors import Conflict, InvalidField, NotFound, SendmillError
@@ -35,7 +35,6 @@ log = structlog.get_logger()
 PIECE_BYTES = 1 << 20
 # Quick rather than small: addresses come down to half, and the disk is saved more time than the processor spends.
 COMPRESSION = 1
-PIECES_AT_ONCE = 20
 # A disk that is full is tried again.
 NO_ROOM_SECONDS = 10.0
 
@@ -51,8 +50,8 @@ def add_job(
     dry_run: bool = False,
 ) -> Import:
     """Store an import to be carried out, for `group`, for the one called `tag`, or for the opt-outs. Raises
-    InvalidField as `run_import` does, and for `tag` if nothing can be deleted from a group that there isn't. Of kind
-    `stage` it is for a group that `importer.add_group_of` makes later.
+    InvalidField and NotFound as `run_import` does, and InvalidField for `tag` if nothing can be deleted from a group
+    that there isn't. Of kind `stage` it is for a group that `importer.add_group_of` makes later.
 
     Until the whole file is stored it counts as being received; if this process dies meanwhile, it has failed.
     """
@@ -113,18 +112,24 @@ def _new_record(
 ) -> Import:
     """An import whose file is known to be usable, and whose group is there."""
     open_contacts(file, **columns._asdict())
-    if group is None and kind not in (*OF_OPTOUTS, ImportKind.STAGE):
-        group = _group_called(client, tag, kind, dry_run)
     now = timezone.now()
-    return Import.objects.create(
-        client=client, kind=kind, group=group, dry_run=dry_run, heartbeat_on=now, created_on=now, modified_on=now,
-        **columns._asdict(),
-    )  # fmt: skip
+    with transaction.atomic():
+        if group is not None:
+            hold_group(group)
+        elif kind not in (*OF_OPTOUTS, ImportKind.STAGE):
+            group = _group_called(client, tag, kind, dry_run)
+        return Import.objects.create(
+            client=client, kind=kind, group=group, dry_run=dry_run, heartbeat_on=now, created_on=now, modified_on=now,
+            **columns._asdict(),
+        )  # fmt: skip
 
 
 def _group_called(client: Client, tag: str, kind: ImportKind, dry_run: bool) -> ContactGroup | None:
-    """The client's oldest group with this tag. Without one a new group, of a dry run none."""
-    group = ContactGroup.objects.filter(client=client, tag=tag).order_by("pk").first()
+    """The client's oldest group with this tag. Without one a new group, of a dry run none. Who looks for one locks the
+    client: of two that find none, one would make a second group."""
+    Client.objects.select_for_update(no_key=True).get(pk=client.pk)
+    groups = ContactGroup.objects.select_for_update(no_key=True)
+    group = groups.filter(client=client, tag=tag).order_by("pk").first()
     if group is None and kind == ImportKind.DELETE:
         raise InvalidField("tag", "There is no group with this tag.")
     return group if group or dry_run else add_group(client, tag=tag)
@@ -149,16 +154,13 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
             return
         apply_import(import_id)
         if not Import.objects.filter(pk=import_id, state=ImportState.WAITING).exists():
-            _drop_file(import_id)
+            staging.drop_file(import_id)
         return
     try:
-        with _stored_file(record, folder, stop) as file:
-            importer.carry_out(record, file)
+        _carry_out(record, folder, stop)
     except Interrupted:
         log.info("import.interrupted", id=record.object_id)
         return
-    except InvalidField as error:
-        staging.give_up(record, error.reason)
     except OSError as error:
         log.error("import.no_room", id=record.object_id, folder=str(folder), error=error.strerror)
         stop.wait(NO_ROOM_SECONDS)
@@ -167,8 +169,21 @@ def run_job(import_id: int, folder: Path, stop: threading.Event) -> None:
         log.warning("import.overtaken", id=record.object_id)
         return
     if record.state != ImportState.STAGED:  # whose file may be read once more, with other columns
-        _drop_file(import_id)
+        staging.drop_file(import_id)
     log.info("import.ended", id=record.object_id, accepted_rows=record.accepted_rows)
+
+
+def _carry_out(record: Import, folder: Path, stop: threading.Event) -> None:
+    try:
+        with _stored_file(record, folder, stop) as file:
+            importer.carry_out(record, file)
+    except InvalidField as error:
+        staging.give_up_own(record, error.reason)
+    except (SendmillError, Interrupted, DatabaseError, OSError):
+        raise
+    except Exception:  # or it would end this process, and the next one that finds the job
+        log.exception("import.failed", id=record.object_id)
+        staging.give_up_own(record, "The server failed at this file, and its log says how. Nothing has changed.")
 
 
 @contextmanager
@@ -189,10 +204,3 @@ def _stored_file(record: Import, folder: Path, stop: threading.Event) -> Iterato
             look(0)
         file.flush()
         yield WatchedFile(file, look)
-
-
-def _drop_file(import_id: int) -> None:
-    """In short transactions: a file may have a gigabyte."""
-    pieces = ImportPiece.objects.filter(of_import=import_id).order_by("pk")
-    while page := list(pieces.values_list("pk", flat=True)[:PIECES_AT_ONCE]):
-        ImportPiece.objects.filter(pk__in=page).delete()

@@ -6,7 +6,7 @@ Both do a bounded piece of work and return whether there may be more.
 from collections.abc import Sequence
 from itertools import islice
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,6 +17,9 @@ from sendmill.contacts.pages import places
 
 PURGE_PAGES = 50
 PURGE_CONTACTS = 5_000
+
+_LOCK_CLASS = 0x5E4E
+"""The first number of the advisory lock of who purges, next to that of campaigns (`campaigns.lifecycle`)."""
 
 
 def silent_imports() -> Sequence[int]:
@@ -43,13 +46,25 @@ def purge_retired_sets() -> bool:
 
     A set stays while a campaign that is expanding has it pinned.
     """
-    contact_set = _retired_sets().select_for_update(no_key=True, skip_locked=True, of=("self",)).order_by("pk").first()
+    if not _is_alone():
+        return False
+    contact_set = _retired_sets().select_for_update(no_key=True, of=("self",)).order_by("pk").first()
     if contact_set is None:
         return False
     purge = _purge_rows if contact_set.layout == Layout.ROWS else _purge_pages
     if purge(contact_set.pk):
         contact_set.delete()
     return True
+
+
+def _is_alone() -> bool:
+    """Whether nobody else purges until the end of the transaction. Of two who purge sets that share a page, each would
+    see that the other's set has it still, and nobody would ever delete it."""
+    if connection.vendor == "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, 0)", [_LOCK_CLASS])
+        return bool(cursor.fetchone()[0])
 
 
 def _retired_sets() -> QuerySet[ContactSet]:

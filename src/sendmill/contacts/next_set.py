@@ -157,5 +157,6 @@ def _point(record: Import, base_set_id: int) -> None:
 
 
 def _lock_group(record: Import) -> ContactGroup | None:
-    assert record.group_id is not None, "of a group"
-    return ContactGroup.objects.select_for_update(no_key=True).filter(pk=record.group_id).first()
+    """None if it was deleted, maybe before the import was begun: a job waits its turn."""
+    found = ContactGroup.objects.select_for_update(no_key=True).filter(pk=record.group_id or 0)
+    return found.first()

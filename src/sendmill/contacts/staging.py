@@ -18,11 +18,13 @@ from sendmill.contacts import csv_reader
 from sendmill.contacts.ahead import made_ahead
 from sendmill.contacts.contact_sets import StoredRow, count_written, retire, upsert_contacts
 from sendmill.contacts.csv_reader import Batch, ContactFile, ContactRow
+from sendmill.contacts.groups import hold_group
 from sendmill.contacts.layouts import new_set
 from sendmill.contacts.models import (
     ContactGroup,
     Import,
     ImportKind,
+    ImportPiece,
     ImportState,
     Layout,
     RejectedRow,
@@ -35,14 +37,17 @@ from sendmill.metrics import tallies
 PAUSE_SECONDS = 0.003
 
 REJECTED_AT_ONCE = 5_000
+PIECES_AT_ONCE = 20
 MAX_REJECTED_ROWS = 1_000_000
 """So many rejected rows of a file are kept to be looked at; all of them are counted."""
 
 
 def begin_import(client: Client, kind: ImportKind, group: ContactGroup | None) -> Import:
-    """A new import with an empty staging set."""
+    """A new import with an empty staging set. Raises NotFound if the group was deleted meanwhile."""
     now = timezone.now()
     with transaction.atomic():
+        if group is not None:
+            hold_group(group)
         return Import.objects.create(
             client=client,
             kind=kind,
@@ -160,6 +165,17 @@ def finish_unseen(record: Import) -> None:
 
 
 @transaction.atomic
+def give_up_own(record: Import, reason: str) -> None:
+    """`give_up` of an import that hasn't changed anything. Raises Conflict if it was given up, or begun anew,
+    meanwhile."""
+    unchanged = ImportState.RECEIVING, ImportState.WAITING
+    current = Import.objects.filter(pk=record.pk, state__in=unchanged, staging_set=record.staging_set_id)
+    if not current.select_for_update(no_key=True).values_list("pk", flat=True):
+        raise Conflict("The import was begun anew.")
+    give_up(record, reason)
+
+
+@transaction.atomic
 def give_up(record: Import, reason: str) -> None:
     """The import has failed for this reason. Its sets, which nobody has seen, are left to be purged."""
     _retire_own_sets(record)
@@ -169,15 +185,31 @@ def give_up(record: Import, reason: str) -> None:
     _end(record)
 
 
-@transaction.atomic
 def discard(record: Import) -> None:
-    """Leave nothing of an import: what it was part of has been refused."""
-    record.delete()  # first, for that is the order of locks
-    _retire_own_sets(record)
+    """Leave nothing of an import that isn't done: what it was part of has been refused.
+
+    In short transactions: a file may have a gigabyte, and a million rejected rows.
+    """
+    with transaction.atomic():
+        # As it is now, for a job may have been begun anew with another set.
+        current = Import.objects.select_for_update(no_key=True).filter(pk=record.pk).first()
+        if current is None or current.state == ImportState.DONE:
+            return
+        give_up(current, "It was discarded.")  # who receives it is refused from now on
+    _delete_rejected(current)
+    drop_file(current.pk)
+    current.delete()
+
+
+def drop_file(import_id: int) -> None:
+    """Delete a job's file, in short transactions."""
+    pieces = ImportPiece.objects.filter(of_import=import_id).order_by("pk")
+    while page := list(pieces.values_list("pk", flat=True)[:PIECES_AT_ONCE]):
+        ImportPiece.objects.filter(pk__in=page).delete()
 
 
 def _delete_rejected(record: Import) -> None:
-    """Those of an attempt before, in short transactions."""
+    """Those of an attempt before, or of one that is discarded, in short transactions."""
     rows = RejectedRow.objects.filter(of_import=record).order_by("pk")
     while page := list(rows.values_list("pk", flat=True)[:REJECTED_AT_ONCE]):
         RejectedRow.objects.filter(pk__in=page).delete()

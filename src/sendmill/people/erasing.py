@@ -8,14 +8,17 @@
     done       the address itself
 
 An import under way may have read the address already, and a campaign that is expanding may still write a result: so
-these are waited for. What an import brings later is somebody's new decision, and is not mailed all the same.
+these are waited for. What an import brings that began later is somebody's new decision, and is not mailed all the same;
+it is waited for only while it is being applied, for of a client that imports all day one is always under way.
 """
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from enum import Enum, auto
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from sendmill.accounts.audit import replace_in_log
@@ -27,7 +30,7 @@ from sendmill.contacts.models import ContactGroup, Import, ImportPiece, ImportSt
 from sendmill.contacts.of_address import remove_address
 from sendmill.delivery.chunk_counts import free_chunk
 from sendmill.delivery.clock import now_ms
-from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery, DeliveryAttempt
+from sendmill.delivery.models import CHUNK_SHIFT, Chunk, Delivery, DeliveryAttempt, Expansion
 from sendmill.delivery.statements import statement
 from sendmill.delivery.states import FIRST_FINAL, State
 from sendmill.errors import InvalidField, NotFound
@@ -42,6 +45,7 @@ REJECTED_AT_ONCE = 5_000
 ENTRIES_AT_ONCE = 5_000
 PAGE_ROWS = 2_000
 _UNDER_WAY = (ImportState.WAITING, ImportState.RECEIVING, ImportState.APPLYING)
+_MARGIN = timedelta(minutes=1)  # the clocks of several machines differ
 ERASED_TEXT = "[erased]"
 
 
@@ -103,20 +107,36 @@ def take_step(erasure_id: int) -> Step:
 def _remove_contacts(erasure: Erasure) -> Step:
     if not _holds(erasure):
         return Step.MORE
-    # Locked, no import of theirs begins to be applied meanwhile.
-    groups = list(ContactGroup.objects.select_for_update(no_key=True).filter(client=erasure.client).order_by("pk"))
+    expanding = _held_expansions(erasure.client)
+    # Locked, no import of theirs begins to be applied meanwhile, and no campaign of theirs starts.
+    groups = ContactGroup.objects.filter(client=erasure.client).order_by("pk")
+    list(groups.select_for_update(no_key=True))
     imports = Import.objects.filter(client=erasure.client)
-    if imports.filter(state__in=_UNDER_WAY).exists():
-        return Step.WAIT
-    # Of those that are not under way only what waits for somebody's decision still has a set or a file.
-    staged = imports.exclude(staging_set=None).values_list("staging_set_id", flat=True)
     reading = Campaign.objects.filter(client=erasure.client).exclude(contact_set=None)
-    read = reading.values_list("contact_set_id", flat=True)
-    sets = {number for number in (*(group.contact_set_id for group in groups), *staged, *read) if number is not None}
-    ImportPiece.objects.filter(of_import__client=erasure.client).delete()
+    read = dict(reading.values_list("pk", "contact_set_id"))
+    may_have_read = Q(created_on__lt=erasure.requested_on + _MARGIN) | Q(state=ImportState.APPLYING)
+    if imports.filter(may_have_read, state__in=_UNDER_WAY).exists() or not read.keys() <= expanding:
+        return Step.WAIT
+    # Of those that are not under way only what waits for somebody's decision still has a set or a file. Locked, it can
+    # be neither read anew nor made a group of; one that has just been made is found among the groups.
+    with_file = ImportPiece.objects.filter(of_import__client=erasure.client).values("of_import")
+    kept = imports.exclude(state__in=_UNDER_WAY).filter(Q(pk__in=with_file) | Q(staging_set__isnull=False))
+    staged = dict(kept.select_for_update(no_key=True).order_by("pk").values_list("pk", "staging_set_id"))
+    sets = {*groups.values_list("contact_set_id", flat=True), *staged.values(), *read.values()}
+    ImportPiece.objects.filter(of_import__in=staged).delete()
     forget_rows(erasure.client)
-    erasure.contacts = remove_address(sorted(sets), erasure.email_key)
+    erasure.contacts = remove_address(sorted(number for number in sets if number is not None), erasure.email_key)
     return _go_on(erasure, Stage.RESULTS, Step.MORE)
+
+
+def _held_expansions(client: Client) -> set[int]:
+    """The client's campaigns that are expanding. What is being written of them is written, and they wait until the end
+    of the transaction: between the two statements of a chunk its page may not change."""
+    expanding = Campaign.objects.filter(client=client, phase=Phase.EXPANDING).order_by("pk")
+    for campaign_id in expanding.values_list("pk", flat=True):
+        Expansion.objects.get_or_create(campaign_id=campaign_id)
+    held = Expansion.objects.filter(campaign__in=expanding.order_by()).order_by("pk").select_for_update(of=("self",))
+    return set(held.values_list("pk", flat=True))
 
 
 def _erase_results(erasure: Erasure) -> Step:

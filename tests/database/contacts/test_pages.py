@@ -109,6 +109,18 @@ def test_looking_into_a_set(client: Client, layout: str, monkeypatch: pytest.Mon
     assert search_contacts(group.contact_set, "%", 5) == []
 
 
+@pytest.mark.parametrize("layout", ["pages", "rows"])
+@pytest.mark.parametrize("wanted", ["Zoë@Bücher.example", "Zoe\u0308@BÜCHER.example", "zoe\u0308", "@bücher.example"])
+def test_an_address_is_found_as_it_was_written(
+    client: Client, layout: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_layout(layout, monkeypatch)
+    group = add_group(client, tag="Group")
+    bulk(ImportKind.REPLACE, group, csv_file("name,email", "A,a@example.com", "Zoe,Zoë@bücher.example", "B,b@x.test"))
+    group.refresh_from_db()
+    assert [row[0] for row in search_contacts(group.contact_set, wanted, 5)] == ["Zoë@bücher.example"]
+
+
 def merging(group: ContactGroup) -> Import:
     """An import of the group whose process has died while it merged."""
     record = staging.begin_import(group.client, ImportKind.UPDATE, group)

@@ -184,6 +184,22 @@ def test_what_may_still_write_the_address_is_waited_for() -> None:
     assert json.loads(Chunk.objects.get().counts) == {"0": len(OTHERS), "13": 1}
 
 
+def test_imports_without_end_do_not_hold_an_erasure_up() -> None:
+    client = make_client()
+    group, another = make_group(client), make_group(client)
+    fill(group, *OTHERS, ZOE)
+    erasure = ask(client, ZOE, requested_by="")
+    begun = [begin_import(client, ImportKind.UPDATE, another) for _ in range(2)]
+    assert go_on(erasure) == Step.WAIT, "by the clock of another machine they may have begun before"
+    for number, record in enumerate(begun):
+        record.created_on = timezone.now() + timedelta(minutes=2)
+        record.state = (ImportState.RECEIVING, ImportState.APPLYING)[number]
+        record.save()
+    assert go_on(erasure) == Step.WAIT, "what is applied is made of what the groups have"
+    begun[1].delete()
+    assert go_on(erasure) == Step.FINISHED and emails_of(group) == OTHERS
+
+
 def test_a_digest_made_with_an_earlier_secret_counts_while_that_is_known(settings: Settings) -> None:
     client = make_client()
     erase(client, ZOE)
