@@ -19,6 +19,7 @@ log = structlog.get_logger()
 TICK_SECONDS = 0.1
 # After so many rounds over what was found, the other tasks get their turn.
 ROUNDS = 20
+FAULTY_SECONDS = 60.0
 
 HaveDone = Callable[[Task, Sequence[int]], bool]
 """Has a task done for the numbers that it found; whether the next look should follow at once."""
@@ -63,11 +64,28 @@ class Scheduler:
 
 
 def run_here(stop: threading.Event) -> HaveDone:
-    """Has things done in this process: a piece of each in turn, so that none waits for another's end."""
+    """Has things done in this process: a piece of each in turn, so that none waits for another's end.
+
+    What fails for another reason than the database is a fault of this program. It is left alone for a while: one
+    campaign or import that can't be worked on must not hold up all others, nor end the process again and again.
+    """
+    left_until: dict[tuple[str, int], float] = {}
+
+    def run(task: Task, number: int) -> bool:
+        if stop.is_set() or time.monotonic() < left_until.get((task.name, number), 0.0):
+            return False
+        try:
+            return task.run(number)
+        except DatabaseError:
+            raise
+        except Exception:  # whatever it is, the others go on
+            log.exception("scheduler.unexpected_error", task=task.name, number=number)
+            left_until[task.name, number] = time.monotonic() + FAULTY_SECONDS
+            return False
 
     def have_done(task: Task, numbers: Sequence[int]) -> bool:
         for _ in range(ROUNDS):
-            numbers = [number for number in numbers if not stop.is_set() and task.run(number)]
+            numbers = [number for number in numbers if run(task, number)]
             if not numbers:
                 return False
         return True

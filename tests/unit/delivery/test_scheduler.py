@@ -44,6 +44,26 @@ def test_one_that_has_much_to_do_lets_the_others_have_their_turn() -> None:
     assert order.count("long") == 50 and order.count("short") == 1
 
 
+def test_what_fails_holds_up_nothing_else_and_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def run(number: int) -> bool:
+        tried.append(number)
+        if number == 1:
+            raise ValueError("a fault of this program")
+        return False
+
+    here, task = run_here(threading.Event()), Task("start", lambda: [1, 2], run)
+    assert not here(task, [1, 2])
+    assert not here(task, [1, 2])
+    assert tried == [1, 2, 2]
+    monkeypatch.setattr(scheduler, "FAULTY_SECONDS", 0.0)
+    here = run_here(threading.Event())
+    here(task, [1])
+    here(task, [1])
+    assert tried[3:] == [1, 1]
+
+
 def test_stop_ends_a_turn_in_its_middle() -> None:
     stop = threading.Event()
     done: list[int] = []
