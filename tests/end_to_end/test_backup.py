@@ -153,6 +153,30 @@ def message_id(content: bytes) -> bytes:
     return lines[0].split()[1]
 
 
+def test_a_backup_made_after_a_restore_can_be_restored_beside_what_was_set_aside(
+    new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = new_server()
+    client = server.create_client("acme")
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    server.command("backup", first)
+    server.command("restore", first, "--replace")
+    server.command("backup", second)
+    assert tables(Path(second)) == tables(Path(first))
+    server.command("restore", second, "--replace")
+    assert server.command("token", "add", "--client", client.client_id)
+
+
+def tables(backup: Path) -> set[str]:
+    """The tables of a dump, with their schemas; nothing of SQLite's file."""
+    dumped = backup / "database.dump"
+    if not dumped.exists():
+        return set()
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_restore"))
+    listed = subprocess.run([programs[-1], "--list", dumped], capture_output=True, text=True, check=True)
+    return {" ".join(line.split()[3:6]) for line in listed.stdout.splitlines() if " TABLE " in line}
+
+
 @pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="of PostgreSQL pg_dump makes the copy")
 def test_a_sqlite_backup_ends_while_others_write_all_the_time(tmp_path: Path) -> None:
     from sendmill.backups import sqlite
