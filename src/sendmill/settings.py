@@ -108,6 +108,7 @@ _values = {setting.name: _read(setting) for setting in SETTINGS}
 SENDMILL_DATA: Path = _values["SENDMILL_DATA"]
 SENDMILL_SMTP_URL: str = _values["SENDMILL_SMTP_URL"]
 SENDMILL_BIND: tuple[str, int] = _values["SENDMILL_BIND"]
+SENDMILL_SECRET_KEY_IS_SET = bool(_values["SENDMILL_SECRET_KEY"])
 SENDMILL_WORKERS: int = _values["SENDMILL_WORKERS"]
 SENDMILL_IN_DOUBT: Literal["resend", "hold"] = _values["SENDMILL_IN_DOUBT"]
 SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
