@@ -150,15 +150,20 @@ def _secret_key() -> str:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(descriptor)
             try:
                 os.link(draft, path)
             except FileExistsError:
                 pass
             finally:
                 draft.unlink()
-        return path.read_text().strip()
+        key = path.read_text(errors="replace").strip()
     except OSError as error:
         raise SettingError("SENDMILL_DATA", f"{SENDMILL_DATA} can't be used: {error.strerror}.") from None
+    if not key or "\ufffd" in key:
+        raise SettingError("SENDMILL_DATA", f"{path} is empty or damaged: put the key of a backup there.")
+    return key
 
 
 def _single_sign_on() -> list[dict[str, Any]]:
