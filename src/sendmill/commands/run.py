@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import threading
 
 import structlog
@@ -87,7 +88,7 @@ def _serve() -> int:
     host, port = settings.SENDMILL_BIND
     Server(
         "sendmill.wsgi:application",
-        address=host,
+        address=host if ":" in host else socket.gethostbyname(host),  # it takes no name
         port=port,
         interface=Interfaces.WSGI,
         workers=1,
