@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.end_to_end.campaigns import people_csv, start_campaign, wait_until_completed
+from tests.end_to_end.campaigns import assert_each_once, people, people_csv, start_campaign, wait_until_completed
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
@@ -28,6 +28,47 @@ def refusal(server: Server, *arguments: str) -> str:
 
 def test_a_second_server_on_the_same_port_is_refused(server: Server) -> None:
     assert "SENDMILL_BIND" in refusal(server, "run")
+
+
+def test_what_the_system_refuses_is_one_line(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = new_server()
+    assert "too long" in refusal(server, "backup", str(tmp_path / ("x" * 300)))
+    (server.data / "in-use.lock").mkdir()
+    assert "in-use.lock: Is a directory" in refusal(server, "run")
+
+
+def test_output_that_nobody_takes_is_no_traceback(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    sendmill = str(Path(sys.executable).parent / "sendmill")
+    for shell, told in (("{0} status > /dev/full", "No space left"), ("{0} status | true", "")):
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", shell.format(sendmill)],
+            env=server.environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        assert told in ended.stderr
+        assert len(ended.stderr.splitlines()) == bool(told), ended.stderr
+
+
+def test_it_listens_on_an_address_that_is_named(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    server.environment["SENDMILL_BIND"] = f"localhost:{server.port}"
+    server.start().stop()
+
+
+def test_a_terminal_that_is_closed_ends_it_cleanly(server: Server, sink: SmtpSink) -> None:
+    # The kernel, or a shell, sends SIGHUP to all processes of the session.
+    client = server.create_client("acme")
+    sink.hold_after(1)
+    campaign = start_campaign(client, people_csv(50))
+    sink.wait_for_messages(1)
+    for process in server.processes():
+        os.kill(process.pid, signal.SIGHUP)
+    sink.release()
+    assert server.wait_for_end() == 0
+    server.start()
+    wait_until_completed(client, campaign)
+    assert_each_once(sink.recipients, people(50))
 
 
 def test_web_and_worker_refuse_a_database_that_is_behind(new_server: Callable[..., Server]) -> None:
