@@ -110,6 +110,20 @@ def test_every_child_that_dies_comes_back(server: Server) -> None:
     wait_until_completed(client, start_campaign(client, people_csv(5)))
 
 
+def test_nothing_goes_on_to_take_requests_when_the_web_is_killed(server: Server) -> None:
+    def parts() -> tuple[int, int]:
+        """The web's process, and the one below that answers."""
+        found = {process.pid: process for process in server.processes() if process.name == "web"}
+        (answering,) = [pid for pid, process in found.items() if process.parent in found]
+        return found[answering].parent, answering
+
+    wait_for(lambda: len([process for process in server.processes() if process.name == "web"]) == 2)
+    web, answering = parts()
+    os.kill(web, signal.SIGKILL)
+    wait_for(lambda: not is_running(answering))
+    wait_for(server.is_ready, 60)
+
+
 def test_when_run_is_killed_its_children_end(server: Server) -> None:
     processes = server.processes()
     leader = next(process for process in processes if process.name == "sendmill")

@@ -121,10 +121,24 @@ def _be(child: Child, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its parent answers it with SIGTERM
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    library = ctypes.CDLL(None, use_errno=True)
-    library.prctl(_PR_SET_NAME, child.name.encode())
-    # The kernel ends this process when its parent dies, however that dies (prctl(2)), unless it has died already.
-    library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit("the parent process is gone")
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, child.name.encode())
+    _end_with(parent)
     sys.exit(exit_code(child.main))
+
+
+def end_forks_with_this() -> None:
+    """Have the processes that this one will fork, and those that they fork, end with their parent."""
+    forking = os.getpid()
+
+    def note_parent() -> None:
+        nonlocal forking
+        forking = os.getpid()
+
+    os.register_at_fork(before=note_parent, after_in_child=lambda: _end_with(forking))
+
+
+def _end_with(parent: int) -> None:
+    """The kernel ends this process when its parent dies (prctl(2)), unless it has died already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)

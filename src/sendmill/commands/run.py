@@ -14,7 +14,7 @@ from sendmill import schema
 from sendmill.accounts.people import first_owner_token
 from sendmill.commands.memory import share_one_heap
 from sendmill.commands.preconditions import require_current_schema, require_free_port, use_data_folder
-from sendmill.commands.processes import Child, Supervisor
+from sendmill.commands.processes import Child, Supervisor, end_forks_with_this
 from sendmill.commands.scheduling import schedule
 from sendmill.database_entry import share_in_pool
 from sendmill.delivery.relays import parse_relays
@@ -83,6 +83,7 @@ def _serve() -> int:
     from granian.server import Server
 
     share_one_heap()
+    end_forks_with_this()  # Granian's process that answers: left behind, it would go on to take requests
     connections.close_all()
     share_in_pool(connections.settings[DEFAULT_DB_ALIAS], WEB_THREADS)
     host, port = settings.SENDMILL_BIND
