@@ -200,6 +200,8 @@ def test_a_backup_takes_the_place_of_a_damaged_file(new_server: Callable[..., Se
     assert "not empty" in refusal(server, "restore", backup)
     assert "not a database" in refusal(server, "backup", str(tmp_path / "another"))
     assert not list(tmp_path.glob("another*"))
+    examined = run(server, "doctor")
+    assert (examined.returncode, "'sendmill restore' with --replace" in examined.stdout) == (1, True)
     server.command("restore", backup, "--replace")
     assert server.command("token", "add", "--client", client.client_id)
     (aside,) = server.data.glob("sendmill.sqlite3.replaced-*")
