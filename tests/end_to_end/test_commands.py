@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pytest
+import requests
 
 from tests.end_to_end.campaigns import assert_each_once, people, people_csv, start_campaign, wait_until_completed
 from tests.end_to_end.server import Server
@@ -69,6 +71,37 @@ def test_a_terminal_that_is_closed_ends_it_cleanly(server: Server, sink: SmtpSin
     server.start()
     wait_until_completed(client, campaign)
     assert_each_once(sink.recipients, people(50))
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_is_closed_ends_the_web_unless_it_was_to_outlive_it(
+    new_server: Callable[..., Server], is_ignored: bool
+) -> None:
+    server = new_server()
+    web = subprocess.Popen(
+        [str(Path(sys.executable).parent / "sendmill"), "web"],
+        env=server.environment,
+        preexec_fn=(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) if is_ignored else None,
+    )
+    try:
+        wait_for(lambda: answers(server), 60)
+        web.send_signal(signal.SIGHUP)
+        if is_ignored:
+            with pytest.raises(subprocess.TimeoutExpired):
+                web.wait(2)
+            assert answers(server)
+            web.terminate()
+        assert web.wait(30) == 0
+    finally:
+        web.kill()
+        web.wait()
+
+
+def answers(server: Server) -> bool:
+    try:
+        return requests.get(f"{server.url}/healthz", timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 def test_web_and_worker_refuse_a_database_that_is_behind(new_server: Callable[..., Server]) -> None:

@@ -87,7 +87,7 @@ def _serve() -> int:
     connections.close_all()
     share_in_pool(connections.settings[DEFAULT_DB_ALIAS], WEB_THREADS)
     host, port = settings.SENDMILL_BIND
-    Server(
+    server = Server(
         "sendmill.wsgi:application",
         address=host if ":" in host else socket.gethostbyname(host),  # it takes no name
         port=port,
@@ -98,7 +98,12 @@ def _serve() -> int:
         http=HTTPModes.http1,
         log_access=False,
         log_level=LogLevels.error,  # its warnings are advice on the threads above
-    ).serve()
+    )
+    # Granian takes SIGHUP for "begin anew", and so would outlive its terminal.
+    is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    closed = (lambda *_: None) if is_ignored else server.signal_handler_interrupt
+    setattr(server, "signal_handler_reload", closed)  # noqa: B010 - a method, as the type checker sees it
+    server.serve()
     return 0
 
 
