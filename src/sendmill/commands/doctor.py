@@ -107,7 +107,9 @@ def _data_folder() -> Finding:
     fact = f"{folder}, {free / (1 << 30):.1f} GiB free"
     if free >= LOW_SPACE_BYTES:
         return Finding("data folder", "ok", fact)
-    return Finding("data folder", "problem", fact, "Make room ('sendmill prune'): on a full disk nothing is sent.")
+    # Deleting needs room too, and gives none back to the system.
+    advice = "Make room there: on a full disk nothing is sent. 'sendmill prune' only keeps the database from growing."
+    return Finding("data folder", "problem", fact, advice)
 
 
 def _secret_key() -> Finding:
