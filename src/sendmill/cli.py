@@ -18,9 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sendmill.settings")
-    from sendmill.commands.reporting import exit_code
+    from sendmill.commands.reporting import exit_code_of_command
 
-    return exit_code(lambda: _run(options))
+    return exit_code_of_command(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:

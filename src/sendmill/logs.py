@@ -13,6 +13,8 @@ import structlog
 
 _SECRET_KEYS = re.compile(r"password|secret|token|authorization|cookie", re.IGNORECASE)
 _URL_CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
+# Links that let their holder in, opt out, or read a message: `urls.py`, `web.routes`, `web.account_routes`.
+_LINK = re.compile(r"(/(?:invitation|password|u|v|subscribe-again)/)[^/\s?\"']+")
 _API_TOKEN = re.compile(r"\b[0-9a-f]{40}\b")
 
 
@@ -62,5 +64,6 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
         if _SECRET_KEYS.search(key):
             event[key] = "(hidden)"
         elif isinstance(value, str):
-            event[key] = _API_TOKEN.sub("(hidden)", _URL_CREDENTIALS.sub(r"\1(hidden)@", value))
+            without_links = _LINK.sub(r"\1(hidden)", _URL_CREDENTIALS.sub(r"\1(hidden)@", value))
+            event[key] = _API_TOKEN.sub("(hidden)", without_links)
     return event

@@ -19,7 +19,10 @@ def text(value: str) -> str:
 
 
 def path(value: str) -> Path:
-    return Path(value).expanduser().resolve()
+    try:
+        return Path(value).expanduser().resolve()
+    except RuntimeError:
+        raise ValueError("there is no such user, or a link leads to itself") from None
 
 
 def positive_integer(value: str) -> int:

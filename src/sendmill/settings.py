@@ -108,6 +108,7 @@ _values = {setting.name: _read(setting) for setting in SETTINGS}
 SENDMILL_DATA: Path = _values["SENDMILL_DATA"]
 SENDMILL_SMTP_URL: str = _values["SENDMILL_SMTP_URL"]
 SENDMILL_BIND: tuple[str, int] = _values["SENDMILL_BIND"]
+SENDMILL_SECRET_KEY_IS_SET = bool(_values["SENDMILL_SECRET_KEY"])
 SENDMILL_WORKERS: int = _values["SENDMILL_WORKERS"]
 SENDMILL_IN_DOUBT: Literal["resend", "hold"] = _values["SENDMILL_IN_DOUBT"]
 SENDMILL_RETRY_SECONDS: tuple[float, ...] = _values["SENDMILL_RETRY_SECONDS"]
@@ -149,15 +150,20 @@ def _secret_key() -> str:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(descriptor)
             try:
                 os.link(draft, path)
             except FileExistsError:
                 pass
             finally:
                 draft.unlink()
-        return path.read_text().strip()
+        key = path.read_text(errors="replace").strip()
     except OSError as error:
         raise SettingError("SENDMILL_DATA", f"{SENDMILL_DATA} can't be used: {error.strerror}.") from None
+    if not key or "\ufffd" in key:
+        raise SettingError("SENDMILL_DATA", f"{path} is empty or damaged: put the key of a backup there.")
+    return key
 
 
 def _single_sign_on() -> list[dict[str, Any]]:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from pytest_django import Settings
 
 from sendmill.commands.doctor import run_doctor
 from sendmill.commands.doctor_relays import examine_relays
 from sendmill.delivery.relays import parse_relays
+from sendmill.schema import RESTORING_TABLE
 from sendmill.senders.registry import add_sender
 from tests.database.campaigns.making import make_client
 from tests.dns_server import dns_server
@@ -86,6 +88,15 @@ def test_dns_that_is_out_of_reach_is_no_problem_of_the_installation(
         _, found = findings(capsys)
     assert about(found, "SPF of books.example")[0]["state"] == "notice"
     assert "SENDMILL_DNS_SERVERS" in about(found, "SPF of books.example")[0]["advice"]
+
+
+def test_a_restore_that_broke_off_is_a_problem_and_the_rest_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {RESTORING_TABLE} (version integer)")
+    code, found = findings(capsys)
+    (database,) = about(found, "database")
+    assert (code, database["state"], "sendmill restore" in database["fact"]) == (1, "problem", True)
+    assert about(found, "data folder")
 
 
 def test_an_outbox_needs_no_dns_and_a_key_has_to_be_private(capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,6 +106,12 @@ class Server:
         assert not left, f"left behind after SIGTERM: {left}"
         assert status == 0, f"exit status {status} after SIGTERM. Its log:\n{self.log()}"
 
+    def wait_for_end(self) -> int:
+        """Waits until it has ended by itself; its exit status."""
+        status = self._running().wait(_SECONDS_TO_STOP)
+        self._process = None
+        return status
+
     def kill_everything(self) -> None:
         """SIGKILL to every process of the server, as a power cut would."""
         process = self._running()

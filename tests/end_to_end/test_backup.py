@@ -153,6 +153,81 @@ def message_id(content: bytes) -> bytes:
     return lines[0].split()[1]
 
 
+def test_a_backup_made_after_a_restore_can_be_restored_beside_what_was_set_aside(
+    new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = new_server()
+    client = server.create_client("acme")
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    server.command("backup", first)
+    server.command("restore", first, "--replace")
+    server.command("backup", second)
+    assert tables(Path(second)) == tables(Path(first))
+    server.command("restore", second, "--replace")
+    assert server.command("token", "add", "--client", client.client_id)
+
+
+def tables(backup: Path) -> set[str]:
+    """The tables of a dump, with their schemas; nothing of SQLite's file."""
+    dumped = backup / "database.dump"
+    if not dumped.exists():
+        return set()
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_restore"))
+    listed = subprocess.run([programs[-1], "--list", dumped], capture_output=True, text=True, check=True)
+    return {" ".join(line.split()[3:6]) for line in listed.stdout.splitlines() if " TABLE " in line}
+
+
+def test_a_restore_under_another_secret_key_is_refused(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = new_server()
+    backup = str(tmp_path / "backup")
+    server.command("backup", backup)
+    key = (tmp_path / "backup" / "secret-key").read_text().strip()
+    server.environment["SENDMILL_SECRET_KEY"] = "f" * 64
+    assert "secret key is not the one" in refusal(server, "restore", backup, "--replace")
+    server.environment["SENDMILL_SECRET_KEY_FALLBACKS"] = key
+    server.command("restore", backup, "--replace")
+
+
+@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="about SQLite's file")
+def test_a_backup_takes_the_place_of_a_damaged_file(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = new_server()
+    client = server.create_client("acme")
+    backup = str(tmp_path / "backup")
+    server.command("backup", backup)
+    database = server.data / "sendmill.sqlite3"
+    damaged = bytes(range(256)) * 1000
+    database.write_bytes(damaged)
+    assert "not empty" in refusal(server, "restore", backup)
+    assert "not a database" in refusal(server, "backup", str(tmp_path / "another"))
+    assert not list(tmp_path.glob("another*"))
+    examined = run(server, "doctor")
+    assert (examined.returncode, "'sendmill restore' with --replace" in examined.stdout) == (1, True)
+    server.command("restore", backup, "--replace")
+    assert server.command("token", "add", "--client", client.client_id)
+    (aside,) = server.data.glob("sendmill.sqlite3.replaced-*")
+    assert aside.read_bytes() == damaged
+
+
+@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="about SQLite's file")
+def test_a_restore_without_room_leaves_the_database_in_its_place(
+    new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = new_server()
+    client = server.create_client("acme")
+    backup = str(tmp_path / "backup")
+    server.command("backup", backup)
+    size = (server.data / "sendmill.sqlite3").stat().st_size
+    limited = subprocess.run(
+        ["prlimit", f"--fsize={size // 2}", SENDMILL, "restore", backup, "--replace"],
+        env=server.environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert limited.returncode == 1
+    assert "can't be copied" in limited.stderr
+    assert len(limited.stderr.splitlines()) == 1
+    assert [path.name for path in server.data.glob("sendmill.sqlite3.*")] == []
+    assert server.command("token", "add", "--client", client.client_id)
+
+
 @pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="of PostgreSQL pg_dump makes the copy")
 def test_a_sqlite_backup_ends_while_others_write_all_the_time(tmp_path: Path) -> None:
     from sendmill.backups import sqlite

@@ -10,8 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pytest
+import requests
 
-from tests.end_to_end.campaigns import people_csv, start_campaign, wait_until_completed
+from tests.end_to_end.campaigns import assert_each_once, people, people_csv, start_campaign, wait_until_completed
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
@@ -28,6 +30,78 @@ def refusal(server: Server, *arguments: str) -> str:
 
 def test_a_second_server_on_the_same_port_is_refused(server: Server) -> None:
     assert "SENDMILL_BIND" in refusal(server, "run")
+
+
+def test_what_the_system_refuses_is_one_line(new_server: Callable[..., Server], tmp_path: Path) -> None:
+    server = new_server()
+    assert "too long" in refusal(server, "backup", str(tmp_path / ("x" * 300)))
+    (server.data / "in-use.lock").mkdir()
+    assert "in-use.lock: Is a directory" in refusal(server, "run")
+
+
+def test_output_that_nobody_takes_is_no_traceback(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    sendmill = str(Path(sys.executable).parent / "sendmill")
+    for shell, told in (("{0} status > /dev/full", "No space left"), ("{0} status | true", "")):
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", shell.format(sendmill)],
+            env=server.environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 1
+        assert told in ended.stderr
+        assert len(ended.stderr.splitlines()) == bool(told), ended.stderr
+
+
+def test_it_listens_on_an_address_that_is_named(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    server.environment["SENDMILL_BIND"] = f"localhost:{server.port}"
+    server.start().stop()
+
+
+def test_a_terminal_that_is_closed_ends_it_cleanly(server: Server, sink: SmtpSink) -> None:
+    # The kernel, or a shell, sends SIGHUP to all processes of the session.
+    client = server.create_client("acme")
+    sink.hold_after(1)
+    campaign = start_campaign(client, people_csv(50))
+    sink.wait_for_messages(1)
+    for process in server.processes():
+        os.kill(process.pid, signal.SIGHUP)
+    sink.release()
+    assert server.wait_for_end() == 0
+    server.start()
+    wait_until_completed(client, campaign)
+    assert_each_once(sink.recipients, people(50))
+
+
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_a_terminal_that_is_closed_ends_the_web_unless_it_was_to_outlive_it(
+    new_server: Callable[..., Server], is_ignored: bool
+) -> None:
+    server = new_server()
+    web = subprocess.Popen(
+        [str(Path(sys.executable).parent / "sendmill"), "web"],
+        env=server.environment,
+        preexec_fn=(lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) if is_ignored else None,
+    )
+    try:
+        wait_for(lambda: answers(server), 60)
+        web.send_signal(signal.SIGHUP)
+        if is_ignored:
+            with pytest.raises(subprocess.TimeoutExpired):
+                web.wait(2)
+            assert answers(server)
+            web.terminate()
+        assert web.wait(30) == 0
+    finally:
+        web.kill()
+        web.wait()
+
+
+def answers(server: Server) -> bool:
+    try:
+        return requests.get(f"{server.url}/healthz", timeout=5).ok
+    except requests.ConnectionError:
+        return False
 
 
 def test_web_and_worker_refuse_a_database_that_is_behind(new_server: Callable[..., Server]) -> None:
@@ -67,6 +141,20 @@ def test_every_child_that_dies_comes_back(server: Server) -> None:
     client = server.create_client("acme")
     wait_for(server.is_ready, 60)
     wait_until_completed(client, start_campaign(client, people_csv(5)))
+
+
+def test_nothing_goes_on_to_take_requests_when_the_web_is_killed(server: Server) -> None:
+    def parts() -> tuple[int, int]:
+        """The web's process, and the one below that answers."""
+        found = {process.pid: process for process in server.processes() if process.name == "web"}
+        (answering,) = [pid for pid, process in found.items() if process.parent in found]
+        return found[answering].parent, answering
+
+    wait_for(lambda: len([process for process in server.processes() if process.name == "web"]) == 2)
+    web, answering = parts()
+    os.kill(web, signal.SIGKILL)
+    wait_for(lambda: not is_running(answering))
+    wait_for(server.is_ready, 60)
 
 
 def test_when_run_is_killed_its_children_end(server: Server) -> None:

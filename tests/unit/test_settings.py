@@ -167,6 +167,14 @@ def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> 
     assert key(SENDMILL_SECRET_KEY="given") == "given"
 
 
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_a_secret_key_that_is_none_is_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "secret-key").write_bytes(content)
+    ended = sendmill("migrate", folder=tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert f"{tmp_path / 'secret-key'} is empty or damaged" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("event", "shown"),
     [
@@ -175,6 +183,12 @@ def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> 
         ({"SECRET_KEY": b"abc", "cookies": ["abc"]}, {"SECRET_KEY": "(hidden)", "cookies": "(hidden)"}),
         ({"url": "smtp://user:hunter2@host:25"}, {"url": "smtp://(hidden)@host:25"}),
         ({"event": f"Token {TOKEN} refused"}, {"event": "Token (hidden) refused"}),
+        ({"event": "Forbidden: /invitation/aB-_9/"}, {"event": "Forbidden: /invitation/(hidden)/"}),
+        ({"path": "/password/1-abc-def/"}, {"path": "/password/(hidden)/"}),
+        ({"path": "/u/aB-_9"}, {"path": "/u/(hidden)"}),
+        ({"path": "/mail/v/aB-_9"}, {"path": "/mail/v/(hidden)"}),
+        ({"path": "/subscribe-again/aB-_9"}, {"path": "/subscribe-again/(hidden)"}),
+        ({"path": "/email/optout/", "event": "/password/"}, {"path": "/email/optout/", "event": "/password/"}),
         ({"campaign": "57bb010e2cd5264797b017e5", "count": 3}, {"campaign": "57bb010e2cd5264797b017e5", "count": 3}),
     ],
 )

@@ -11,18 +11,24 @@ from psycopg.conninfo import make_conninfo
 
 from sendmill.backups.manifest import BackupError
 
+_SET_ASIDE = "replaced_"
 _OF_PSYCOPG = ("cursor_factory", "context", "prepare_threshold", "server_side_binding", "options", "password")
 
 
 def dump(to: Path) -> None:
-    """Copy the database as it is at one moment; nobody waits for it."""
+    """Copy the database as it is at one moment, without what restores have set aside; nobody waits for it."""
     to.touch(mode=0o600)
-    _run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={to}")
+    _run(
+        "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--exclude-schema={_SET_ASIDE}*", f"--file={to}"
+    )
 
 
 def load(dumped: Path) -> None:
-    """Fill the empty database, in one transaction."""
-    _run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", str(dumped))
+    """Fill the empty schema `public`, in one transaction. Other schemas may be in the dump, and here already."""
+    _run(
+        "pg_restore", "--schema=public", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges",
+        str(dumped),
+    )  # fmt: skip
 
 
 def require_readable(dumped: Path) -> None:
@@ -52,7 +58,7 @@ def is_empty() -> bool:
 
 def set_aside(stamp: str) -> str:
     """Give the schema another name, with all that is in it, and make an empty one; that name."""
-    aside = f"replaced_{stamp}"
+    aside = f"{_SET_ASIDE}{stamp}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql.SQL("ALTER SCHEMA public RENAME TO {}").format(sql.Identifier(aside)))
         cursor.execute("CREATE SCHEMA public")

@@ -30,6 +30,8 @@ def copy(database: Path, to: Path, progress: Callable[[float], None]) -> None:
         )
         target.execute("PRAGMA journal_mode=DELETE")  # one file, without a -wal beside it
         require_sound(target, to)
+    except sqlite3.Error as error:
+        raise BackupError(f"{database} can't be copied to {to}: {error}.") from None
     finally:
         target.close()
         source.close()
@@ -58,6 +60,8 @@ def require_unused(database: Path) -> None:
         connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         raise BackupError(f"The database is in use ({error}): stop the server first.") from None
+    except sqlite3.DatabaseError:
+        pass  # so damaged that nobody can use it
     finally:
         connection.close()
 
@@ -85,8 +89,8 @@ def set_aside(database: Path, stamp: str) -> Path:
     return aside
 
 
-def put_in_place(copied: Path, database: Path, marker: str) -> None:
-    """Copy a backup's file to where the database belongs, with `marker` run in it before anybody can open it."""
+def prepare(copied: Path, database: Path, marker: str) -> Path:
+    """Copy a backup's file beside the database, with `marker` run in it; the copy. What is there is not touched yet."""
     draft = database.with_name(f"{database.name}.restoring")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
@@ -99,9 +103,17 @@ def put_in_place(copied: Path, database: Path, marker: str) -> None:
         source.backup(target)
         target.execute(marker)
         target.commit()
+    except sqlite3.Error as error:
+        draft.unlink()
+        raise BackupError(f"{copied} can't be copied to {draft}: {error}.") from None
     finally:
         target.close()
         source.close()
+    return draft
+
+
+def put_in_place(draft: Path, database: Path) -> None:
+    """Give what `prepare` made the database's name."""
     for ending in ("-wal", "-shm"):
         database.with_name(database.name + ending).unlink(missing_ok=True)
     draft.rename(database)

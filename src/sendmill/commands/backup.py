@@ -98,8 +98,7 @@ def restore(path: Path, in_doubt: InDoubt, sent_log: Path | None, replaces: bool
     _require_fitting(manifest, path)
     witnesses = Witnesses(_read_log(sent_log), read_journals(settings.SENDMILL_DATA / "journals"))
     keep_servers_out()
-    aside = _make_room(replaces, stamp)
-    _load_database(path)
+    aside = _put_database(path, replaces, stamp)
     aside += _put_secret_key(path, stamp)
     migrated = schema.apply_pending()
     settled = settle(witnesses, in_doubt, settings.SENDMILL_RETRY_SECONDS, timezone.now())
@@ -119,9 +118,14 @@ def _require_fitting(manifest: Manifest, path: Path) -> None:
     unknown = sorted(set(manifest.migrations) - known)
     if unknown:
         raise BackupError(f"{path} was made by a newer version of Sendmill ({manifest.version}: {unknown[0]}).")
-    has_key = (path / SECRET_KEY).exists()
-    if not has_key and manifests.key_fingerprint(settings.SECRET_KEY) != manifest.key_fingerprint:
-        raise BackupError("SENDMILL_SECRET_KEY is not the one that the backup was made with: DKIM keys need it.")
+    # The generated key is restored with the rest. One that is set counts all the same, so it has to fit.
+    takes_key = (path / SECRET_KEY).exists() and not settings.SENDMILL_SECRET_KEY_IS_SET
+    known_keys = map(manifests.key_fingerprint, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    if not takes_key and manifest.key_fingerprint not in known_keys:
+        raise BackupError(
+            "The secret key is not the one that the backup was made with, and neither is one of "
+            "SENDMILL_SECRET_KEY_FALLBACKS: links in mail, DKIM keys and erasures need it."
+        )
     parse_relays(settings.SENDMILL_SMTP_URL)
     if connection.vendor == "postgresql":
         postgresql.require_readable(path / DATABASES["postgresql"])
@@ -137,35 +141,38 @@ def _read_log(path: Path | None) -> DeliveryIds:
         raise BackupError(f"{path} can't be read: {error.strerror}.") from None
 
 
-def _make_room(replaces: bool, stamp: str) -> list[str]:
-    """See that the database is empty and nobody else uses it; what was set aside for that."""
-    database = Path(settings.DATABASES["default"]["NAME"])
-    if connection.vendor == "postgresql":
-        postgresql.require_unused()
-        if postgresql.is_empty():
-            return []
-    else:
-        if sqlite.is_empty(database):
-            return []
-        sqlite.require_unused(database)
-    if not replaces:
-        raise BackupError("The database is not empty. With --replace, what is in it gets another name.")
-    if connection.vendor == "postgresql":
-        return [postgresql.set_aside(stamp)]
-    connection.close()
-    return [str(sqlite.set_aside(database, stamp))]
+def _put_database(path: Path, replaces: bool, stamp: str) -> list[str]:
+    """Put the backup's database where nobody else uses it and nothing is, or no more; what was set aside for that.
 
-
-def _load_database(path: Path) -> None:
+    With it, or before it, comes the marker that keeps servers out: never is there an empty database, on which one would
+    begin anew.
+    """
     marker = f"CREATE TABLE {schema.RESTORING_TABLE} (version integer)"
     stored = path / DATABASES[connection.vendor]
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+        postgresql.require_unused()
+        is_empty = postgresql.is_empty()
+        _require_room(is_empty, replaces)
+        with transaction.atomic(), connection.cursor() as cursor:
+            aside = [] if is_empty else [postgresql.set_aside(stamp)]
             cursor.execute(marker)
         postgresql.load(stored)
-    else:
-        connection.close()
-        sqlite.put_in_place(stored, Path(settings.DATABASES["default"]["NAME"]), marker)
+        return aside
+    database = Path(settings.DATABASES["default"]["NAME"])
+    is_empty = sqlite.is_empty(database)
+    _require_room(is_empty, replaces)
+    if not is_empty:
+        sqlite.require_unused(database)
+    connection.close()
+    draft = sqlite.prepare(stored, database, marker)
+    aside = [] if is_empty else [str(sqlite.set_aside(database, stamp))]
+    sqlite.put_in_place(draft, database)
+    return aside
+
+
+def _require_room(is_empty: bool, replaces: bool) -> None:
+    if not is_empty and not replaces:
+        raise BackupError("The database is not empty. With --replace, what is in it gets another name.")
 
 
 def _put_secret_key(path: Path, stamp: str) -> list[str]:

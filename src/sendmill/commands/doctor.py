@@ -21,6 +21,7 @@ from sendmill.commands.doctor_relays import examine_relays
 from sendmill.commands.finding import Finding
 from sendmill.delivery.clock import database_ms, now_ms
 from sendmill.delivery.relays import parse_relays
+from sendmill.errors import SendmillError
 from sendmill.optouts.suppressions import lost_suppressions
 
 LOW_SPACE_BYTES = 1 << 30
@@ -73,7 +74,9 @@ def _database() -> Finding:
         schema.require_not_restoring()
     except DatabaseError as error:
         reason = str(error).strip().splitlines()[0]
-        return Finding("database", "problem", reason, "Check SENDMILL_DATABASE_URL, and that the server runs.")
+        return Finding("database", "problem", reason, _advice_about_database())
+    except SendmillError as error:  # a restore that broke off
+        return Finding("database", "problem", str(error))
     if connection.vendor == "sqlite":
         version = f"SQLite {sqlite3.sqlite_version}, {settings.DATABASES['default']['NAME']}"
     else:
@@ -83,6 +86,15 @@ def _database() -> Finding:
     if pending:
         return Finding("database", "problem", f"{version}: {len(pending)} migrations behind", "Run 'sendmill migrate'.")
     return Finding("database", "ok", f"{version}, schema up to date")
+
+
+def _advice_about_database() -> str:
+    if connection.vendor == "postgresql":
+        return "Check SENDMILL_DATABASE_URL, and that the server runs."
+    return (
+        f"Check who may read and write {settings.DATABASES['default']['NAME']}. If it is damaged, 'sendmill restore' "
+        "with --replace puts a backup in its place."
+    )
 
 
 def _data_folder() -> Finding:
@@ -95,7 +107,9 @@ def _data_folder() -> Finding:
     fact = f"{folder}, {free / (1 << 30):.1f} GiB free"
     if free >= LOW_SPACE_BYTES:
         return Finding("data folder", "ok", fact)
-    return Finding("data folder", "problem", fact, "Make room ('sendmill prune'): on a full disk nothing is sent.")
+    # Deleting needs room too, and gives none back to the system.
+    advice = "Make room there: on a full disk nothing is sent. 'sendmill prune' only keeps the database from growing."
+    return Finding("data folder", "problem", fact, advice)
 
 
 def _secret_key() -> Finding:

@@ -24,7 +24,8 @@ from sendmill.commands.reporting import exit_code
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+# SIGHUP comes when a terminal is closed, to every process of its session.
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _POLL_SECONDS = 0.1
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
@@ -45,7 +46,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps its children running until SIGTERM or SIGINT, then lets them finish."""
+    """Keeps its children running until SIGTERM, SIGINT or SIGHUP, then lets them finish."""
 
     def __init__(self, children: Sequence[Child], grace_seconds: float) -> None:
         self._children = children
@@ -57,7 +58,8 @@ class Supervisor:
         connections.close_all()
         gc.freeze()  # the collector would write to, and so copy, the memory that children share
         for number in _STOPPING:
-            signal.signal(number, self._on_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup(1)
+                signal.signal(number, self._on_signal)
         while not self._stopping:
             for child in self._children:
                 self._keep_running(child)
@@ -117,11 +119,26 @@ def _be(child: Child, parent: int) -> None:
     """The child's whole life."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its parent answers it with SIGTERM
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    library = ctypes.CDLL(None, use_errno=True)
-    library.prctl(_PR_SET_NAME, child.name.encode())
-    # The kernel ends this process when its parent dies, however that dies (prctl(2)), unless it has died already.
-    library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit("the parent process is gone")
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, child.name.encode())
+    _end_with(parent)
     sys.exit(exit_code(child.main))
+
+
+def end_forks_with_this() -> None:
+    """Have the processes that this one will fork, and those that they fork, end with their parent."""
+    forking = os.getpid()
+
+    def note_parent() -> None:
+        nonlocal forking
+        forking = os.getpid()
+
+    os.register_at_fork(before=note_parent, after_in_child=lambda: _end_with(forking))
+
+
+def _end_with(parent: int) -> None:
+    """The kernel ends this process when its parent dies (prctl(2)), unless it has died already."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)

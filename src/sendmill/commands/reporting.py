@@ -1,6 +1,7 @@
 """How a command ends: an exit code, and one line on standard error if it could not do what it was to do; and how it
 shows what users gave."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -26,6 +27,25 @@ def exit_code(command: Callable[[], int]) -> int:
         return _refused(f"{error.object!r} is not text in UTF-8.", 2)
     except KeyboardInterrupt:
         return 130
+
+
+def exit_code_of_command(command: Callable[[], int]) -> int:
+    """As `exit_code`, for a whole command line: what the system refuses is a line too, output that nobody takes none.
+
+    Child processes don't use it: what they didn't foresee is to be found in the log, with where it was.
+    """
+    try:
+        code = exit_code(command)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        code = 1
+    except OSError as error:
+        code = _refused(": ".join(map(str, filter(None, (error.filename, error.strerror or error)))), 1)
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python would try once more at its end, and say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import threading
 
 import structlog
@@ -13,7 +14,7 @@ from sendmill import schema
 from sendmill.accounts.people import first_owner_token
 from sendmill.commands.memory import share_one_heap
 from sendmill.commands.preconditions import require_current_schema, require_free_port, use_data_folder
-from sendmill.commands.processes import Child, Supervisor
+from sendmill.commands.processes import Child, Supervisor, end_forks_with_this
 from sendmill.commands.scheduling import schedule
 from sendmill.database_entry import share_in_pool
 from sendmill.delivery.relays import parse_relays
@@ -82,12 +83,13 @@ def _serve() -> int:
     from granian.server import Server
 
     share_one_heap()
+    end_forks_with_this()  # Granian's process that answers: left behind, it would go on to take requests
     connections.close_all()
     share_in_pool(connections.settings[DEFAULT_DB_ALIAS], WEB_THREADS)
     host, port = settings.SENDMILL_BIND
-    Server(
+    server = Server(
         "sendmill.wsgi:application",
-        address=host,
+        address=host if ":" in host else socket.gethostbyname(host),  # it takes no name
         port=port,
         interface=Interfaces.WSGI,
         workers=1,
@@ -96,7 +98,12 @@ def _serve() -> int:
         http=HTTPModes.http1,
         log_access=False,
         log_level=LogLevels.error,  # its warnings are advice on the threads above
-    ).serve()
+    )
+    # Granian takes SIGHUP for "begin anew", and so would outlive its terminal.
+    is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    closed = (lambda *_: None) if is_ignored else server.signal_handler_interrupt
+    setattr(server, "signal_handler_reload", closed)  # noqa: B010 - a method, as the type checker sees it
+    server.serve()
     return 0
 
 
