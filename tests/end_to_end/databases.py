@@ -16,11 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 
 SENDMILL = str(Path(sys.executable).parent / "sendmill")
 
 #: The client that every migrated database has; its name is the one that tests have for their first client.
 READY_CLIENT = "acme"
+
+#: For what has to do with processes, terminals, TCP and turns, but not with databases.
+same_to_either_database = pytest.mark.skipif(
+    bool(os.environ.get("SENDMILL_DATABASE_URL")),
+    reason="the same to either database, and each server costs seconds of CPU: tried beside SQLite",
+)
 
 
 @dataclass(frozen=True)

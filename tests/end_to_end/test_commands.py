@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.end_to_end.campaigns import assert_each_once, people, people_csv, start_campaign, wait_until_completed
+from tests.end_to_end.databases import same_to_either_database
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 from tests.end_to_end.waiting import wait_for
@@ -28,10 +29,12 @@ def refusal(server: Server, *arguments: str) -> str:
     return line
 
 
+@same_to_either_database
 def test_a_second_server_on_the_same_port_is_refused(server: Server) -> None:
     assert "SENDMILL_BIND" in refusal(server, "run")
 
 
+@same_to_either_database
 def test_what_the_system_refuses_is_one_line(new_server: Callable[..., Server], tmp_path: Path) -> None:
     server = new_server()
     assert "too long" in refusal(server, "backup", str(tmp_path / ("x" * 300)))
@@ -39,6 +42,7 @@ def test_what_the_system_refuses_is_one_line(new_server: Callable[..., Server], 
     assert "in-use.lock: Is a directory" in refusal(server, "run")
 
 
+@same_to_either_database
 def test_output_that_nobody_takes_is_no_traceback(new_server: Callable[..., Server]) -> None:
     server = new_server()
     sendmill = str(Path(sys.executable).parent / "sendmill")
@@ -52,12 +56,14 @@ def test_output_that_nobody_takes_is_no_traceback(new_server: Callable[..., Serv
         assert len(ended.stderr.splitlines()) == bool(told), ended.stderr
 
 
+@same_to_either_database
 def test_it_listens_on_an_address_that_is_named(new_server: Callable[..., Server]) -> None:
     server = new_server()
     server.environment["SENDMILL_BIND"] = f"localhost:{server.port}"
     server.start().stop()
 
 
+@same_to_either_database
 def test_a_terminal_that_is_closed_ends_it_cleanly(server: Server, sink: SmtpSink) -> None:
     # The kernel, or a shell, sends SIGHUP to all processes of the session.
     client = server.create_client("acme")
@@ -73,6 +79,7 @@ def test_a_terminal_that_is_closed_ends_it_cleanly(server: Server, sink: SmtpSin
     assert_each_once(sink.recipients, people(50))
 
 
+@same_to_either_database
 @pytest.mark.parametrize("is_ignored", [False, True])
 def test_a_terminal_that_is_closed_ends_the_web_unless_it_was_to_outlive_it(
     new_server: Callable[..., Server], is_ignored: bool
@@ -129,6 +136,7 @@ def test_doctor_finds_a_good_installation_good_and_names_what_is_not(
     assert "refused" in ended.stdout
 
 
+@same_to_either_database
 def test_every_child_that_dies_comes_back(server: Server) -> None:
     def parts() -> dict[str, int]:
         return {process.name: process.pid for process in server.processes() if process.name != "sendmill"}
@@ -143,6 +151,7 @@ def test_every_child_that_dies_comes_back(server: Server) -> None:
     wait_until_completed(client, start_campaign(client, people_csv(5)))
 
 
+@same_to_either_database
 def test_nothing_goes_on_to_take_requests_when_the_web_is_killed(server: Server) -> None:
     def parts() -> tuple[int, int]:
         """The web's process, and the one below that answers."""
@@ -157,6 +166,7 @@ def test_nothing_goes_on_to_take_requests_when_the_web_is_killed(server: Server)
     wait_for(server.is_ready, 60)
 
 
+@same_to_either_database
 def test_when_run_is_killed_its_children_end(server: Server) -> None:
     processes = server.processes()
     leader = next(process for process in processes if process.name == "sendmill")

@@ -6,10 +6,12 @@ import dkim
 import pytest
 
 from tests.end_to_end.campaigns import SENDER, people_csv, start_campaign, wait_until_completed
+from tests.end_to_end.databases import same_to_either_database
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import SmtpSink
 
 
+@same_to_either_database
 @pytest.mark.parametrize("algorithm", ["rsa", "ed25519"])
 def test_every_message_of_a_campaign_is_signed(server: Server, sink: SmtpSink, algorithm: str) -> None:
     domain = SENDER.rpartition("@")[2]

@@ -16,6 +16,7 @@ from tests.end_to_end.campaigns import (
     start_campaign,
     wait_until_completed,
 )  # fmt: skip
+from tests.end_to_end.databases import same_to_either_database
 from tests.end_to_end.server import Server
 from tests.end_to_end.smtp_sink import ReceivedMessage, SmtpSink
 from tests.end_to_end.waiting import wait_for
@@ -91,6 +92,7 @@ def test_connections_hold_over_all_processes(new_server: Callable[..., Server], 
     assert len(sink.messages) == 300
 
 
+@same_to_either_database
 def test_a_small_campaign_does_not_wait_for_a_large_one(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     server = new_server(f"{sink.url}?rate=60").start()
     client, other = server.create_client("acme"), server.create_client("other")
@@ -106,6 +108,7 @@ def test_a_small_campaign_does_not_wait_for_a_large_one(new_server: Callable[...
     set_status(client, large, "cancelled")
 
 
+@same_to_either_database
 def test_clients_share_by_their_weights(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     server = new_server(f"{sink.url}?rate=100")
     light, heavy = server.create_client("light"), server.create_client("heavy")
@@ -125,6 +128,7 @@ def test_clients_share_by_their_weights(new_server: Callable[..., Server], sink:
         set_status(client, campaign, "cancelled")
 
 
+@same_to_either_database
 def test_the_next_relay_takes_over_and_gives_back(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     with SmtpSink() as second:
         server = new_server(f"{sink.url}?rate=100,{second.url}?priority=2&rate=100").start()
@@ -140,6 +144,7 @@ def test_the_next_relay_takes_over_and_gives_back(new_server: Callable[..., Serv
         set_status(client, campaign, "cancelled")
 
 
+@same_to_either_database
 def test_senders_and_clients_have_relays_of_their_own(new_server: Callable[..., Server], sink: SmtpSink) -> None:
     with SmtpSink() as own:
         server = new_server(f"{sink.url},{own.url}?senders=vip%40sender.test;vip.example").start()

@@ -11,6 +11,7 @@ import pytest
 from sendmill.api.body import MOST_RECEIVED_AT_ONCE
 from sendmill.commands.run import WEB_THREADS
 from tests.end_to_end.api_client import ApiClient
+from tests.end_to_end.databases import same_to_either_database
 from tests.end_to_end.server import Server
 from tests.end_to_end.waiting import wait_for
 
@@ -95,6 +96,7 @@ def test_a_client_that_goes_away_in_the_middle_changes_nothing(
     assert contacts(client) == KEPT
 
 
+@same_to_either_database
 def test_bodies_that_never_end_do_not_hold_up_what_has_none(
     server: Server, client: ApiClient, path: str, wire: socket.socket
 ) -> None:
