@@ -53,7 +53,7 @@ def _take(bucket: TokenBucket, rate: float, wanted: int, now: int) -> Grant:
     capacity = 1.0 + rate * BUCKET_SECONDS
     tokens = min(capacity, bucket.tokens + elapsed * rate)
     granted = min(int(tokens), wanted)
-    bucket.tokens = min(capacity, tokens - granted)
+    bucket.tokens = tokens - granted  # what is given back counts up to the capacity when it is taken
     bucket.refilled_ms = now if elapsed or now < bucket.refilled_ms - 1000 else bucket.refilled_ms
     bucket.save(update_fields=["tokens", "refilled_ms"])
     return Grant(granted, max(0.0, 1.0 - bucket.tokens) / rate)
