@@ -13,7 +13,7 @@ pytestmark = [long_only] if IS_POSTGRESQL and not IS_LONG else []
 
 
 def test_an_import_job_is_killed_again_and_again(new_server: Callable[..., Server], report: Report) -> None:
-    count, kills = sized(60_000, 400_000), sized(2, 5)
+    count, kills = sized(150_000, 400_000), sized(2, 5)
     server = new_server().start()
     client = server.create_client("acme")
     group = str(client.post("/email/contact/", {"tag": "People"}).expect(201).json["$_id"]["$oid"])
