@@ -188,7 +188,9 @@ def test_a_restore_under_another_secret_key_is_refused(new_server: Callable[...,
     server.command("restore", backup, "--replace")
 
 
-@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="about SQLite's file")
+@pytest.mark.skipif(
+    "SENDMILL_DATABASE_URL" in os.environ, reason="PostgreSQL has no file of ours to be damaged or cut off"
+)
 def test_a_backup_takes_the_place_of_a_damaged_file(new_server: Callable[..., Server], tmp_path: Path) -> None:
     server = new_server()
     client = server.create_client("acme")
@@ -208,7 +210,9 @@ def test_a_backup_takes_the_place_of_a_damaged_file(new_server: Callable[..., Se
     assert aside.read_bytes() == damaged
 
 
-@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="about SQLite's file")
+@pytest.mark.skipif(
+    "SENDMILL_DATABASE_URL" in os.environ, reason="PostgreSQL has no file of ours to be damaged or cut off"
+)
 def test_a_restore_without_room_leaves_the_database_in_its_place(
     new_server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -228,7 +232,9 @@ def test_a_restore_without_room_leaves_the_database_in_its_place(
     assert server.command("token", "add", "--client", client.client_id)
 
 
-@pytest.mark.skipif("SENDMILL_DATABASE_URL" in os.environ, reason="of PostgreSQL pg_dump makes the copy")
+@pytest.mark.skipif(
+    "SENDMILL_DATABASE_URL" in os.environ, reason="PostgreSQL is copied by pg_dump, which no writer holds up"
+)
 def test_a_sqlite_backup_ends_while_others_write_all_the_time(tmp_path: Path) -> None:
     from sendmill.backups import sqlite
 
